@@ -1,0 +1,10 @@
+"""autotag build-index."""
+
+from autotag.cli.options import AsJson, Config
+from autotag.cli.session import Session
+from autotag.cli.verb import run_assets
+
+
+def build_index(config: Config = None, as_json: AsJson = False) -> None:
+    """Release a new version of the reference index over all embedded shards, and measure its recall."""
+    run_assets(Session.open(config), "index_job", ["faiss_index"], as_json=as_json)

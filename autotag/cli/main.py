@@ -1,0 +1,54 @@
+"""The command table. Exit codes: 0 done, 1 failed, 2 wrong use or settings."""
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from autotag import __version__
+from autotag.cli.build_index import build_index
+from autotag.cli.demo import demo
+from autotag.cli.evaluate import evaluate
+from autotag.cli.sample import sample
+from autotag.cli.search import search
+from autotag.cli.source import embed_source, segment_source
+from autotag.cli.target import embed_target, process_target, segment_target, tag_target
+from autotag.cli.up import up
+from autotag.errors import AutotagError, SettingsError, UsageError
+
+app = typer.Typer(
+    name="autotag",
+    help="A tagged image archive tags every new folder, and keeps the evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+for panel, verbs in {
+    "Start here": (demo, up),
+    "Archive": (segment_source, embed_source, build_index),
+    "Folders": (process_target, segment_target, embed_target, tag_target),
+    "Look and measure": (search, evaluate),
+}.items():
+    for verb in verbs:
+        app.command(rich_help_panel=panel)(verb)
+app.add_typer(sample, name="sample", rich_help_panel="Start here")
+
+
+@app.command(rich_help_panel="Look and measure")
+def version() -> None:
+    """Print the version."""
+    Console().print(__version__, highlight=False)
+
+
+def run() -> None:
+    """Entry point: errors of ours are one message, not a trace."""
+    try:
+        app()
+    except AutotagError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        sys.exit(2 if isinstance(error, SettingsError | UsageError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,136 @@
+"""The kernel: images in, regions and their vectors out. Detect > cut > embed, a batch of images at a time.
+
+Needs numpy and the two models only, so that it can be measured on any machine. Rejected images stay
+rejected through every step: they come in as their error and go out as it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from autotag.compute.stage_clock import StageClock
+from autotag.domain.regions import Region, RegionRules, RgbImage, cut, keep_regions
+from autotag.errors import AutotagError, RejectedImageError
+from autotag.models.protocols import Detector, Embedder, Vectors
+
+SYSTEMATIC_FAILURES = 4
+"""When this many images of a batch fail and none passes, the model is at fault, not the images."""
+
+Decoded = RgbImage | RejectedImageError
+"""An image, or why there is none."""
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedImage:
+    """What the kernel makes of one image.
+
+    Attributes:
+        regions: the whole image first, then its objects by falling score.
+        vectors: float32 (len(regions), dim), unit L2 norm, row i belongs to regions[i].
+    """
+
+    regions: list[Region]
+    vectors: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Both models, the rules between them, and the clock that times them."""
+
+    detector: Detector
+    embedder: Embedder
+    rules: RegionRules
+    clock: StageClock
+
+    def run(self, images: Sequence[Decoded]) -> list[EmbeddedImage | RejectedImageError]:
+        """One result an image, in order; an image a model cannot take gives an error instead."""
+        return embed_regions(
+            self.embedder, images, find_regions(self.detector, images, self.rules, self.clock), self.clock
+        )
+
+
+def find_regions(
+    detector: Detector, images: Sequence[Decoded], rules: RegionRules, clock: StageClock
+) -> list[list[Region] | RejectedImageError]:
+    """Regions of each image, in order: the whole image, then the detections the rules let through."""
+    with clock.stage("detect"):
+        found = _isolate("detect", detector.detect, images)
+    kept: list[list[Region] | RejectedImageError] = []
+    for image, answer in zip(images, found, strict=True):
+        if isinstance(image, RejectedImageError) or isinstance(answer, RejectedImageError):
+            kept.append(answer)
+        else:
+            kept.append(keep_regions(answer, image.shape[1], image.shape[0], rules))
+    return kept
+
+
+def embed_regions(
+    embedder: Embedder,
+    images: Sequence[Decoded],
+    regions: Sequence[list[Region] | RejectedImageError],
+    clock: StageClock,
+) -> list[EmbeddedImage | RejectedImageError]:
+    """Embed regions, fresh or recorded: all crops of all images in one call of the embedder."""
+    crops = [_crops(image, found) for image, found in zip(images, regions, strict=True)]
+    with clock.stage("embed"):
+        vectors = _isolate("embed", lambda groups: _embed_groups(embedder, groups), crops)
+    return [_join(found, made) for found, made in zip(regions, vectors, strict=True)]
+
+
+def _crops(image: Decoded, found: list[Region] | RejectedImageError) -> list[RgbImage] | RejectedImageError:
+    if isinstance(image, RejectedImageError):
+        return image
+    return found if isinstance(found, RejectedImageError) else [cut(image, region) for region in found]
+
+
+def _embed_groups(embedder: Embedder, groups: Sequence[list[RgbImage]]) -> list[Vectors]:
+    vectors = embedder.embed_images([crop for group in groups for crop in group])
+    if not np.isfinite(vectors).all():
+        raise ValueError(f"{embedder.fingerprint} gave vectors that are not numbers")
+    ends = np.cumsum([len(group) for group in groups])
+    return np.split(vectors, ends[:-1]) if groups else []
+
+
+def _join(
+    found: list[Region] | RejectedImageError, made: Vectors | RejectedImageError
+) -> EmbeddedImage | RejectedImageError:
+    if isinstance(made, RejectedImageError):
+        return made
+    return found if isinstance(found, RejectedImageError) else EmbeddedImage(found, made)
+
+
+def _isolate(
+    stage: str, call: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequence[_Item | RejectedImageError]
+) -> list[_Result | RejectedImageError]:
+    """Run a batch; when it fails, item by item, so that one bad image costs only itself."""
+    good = [item for item in items if not isinstance(item, RejectedImageError)]
+    results = iter(_batch_or_each(stage, call, good))
+    return [item if isinstance(item, RejectedImageError) else next(results) for item in items]
+
+
+def _batch_or_each(
+    stage: str, call: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequence[_Item]
+) -> Sequence[_Result | RejectedImageError]:
+    try:
+        return call(items)
+    except AutotagError:
+        raise
+    except Exception:
+        results = [_one(stage, call, item) for item in items]
+        if len(items) >= SYSTEMATIC_FAILURES and all(isinstance(r, RejectedImageError) for r in results):
+            raise
+        return results
+
+
+def _one(
+    stage: str, call: Callable[[Sequence[_Item]], Sequence[_Result]], item: _Item
+) -> _Result | RejectedImageError:
+    try:
+        return call([item])[0]
+    except Exception as error:
+        return RejectedImageError(stage, f"{type(error).__name__}: {error}"[:300])

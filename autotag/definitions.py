@@ -1,0 +1,23 @@
+"""What Dagster loads. One recursive load of the assets; nothing but the settings file is read."""
+
+import dagster as dg
+from dagster_ray import Lifecycle, LocalRay
+
+from autotag.defs import assets, checks
+from autotag.defs.folder_sensor import target_folder_sensor
+from autotag.defs.jobs import index_job, process_target_job, source_job
+from autotag.defs.partitions import SETTINGS
+from autotag.defs.resources.runtime import AutotagRuntime
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_package_module(assets),
+    asset_checks=dg.load_asset_checks_from_package_module(checks),
+    jobs=[source_job, index_job, process_target_job],
+    sensors=[target_folder_sensor],
+    resources={
+        "runtime": AutotagRuntime(config=str(SETTINGS.file or "")),
+        # Connected by the first step that needs it: a small folder never starts Ray.
+        "ray": LocalRay(lifecycle=Lifecycle(connect=False)),
+    },
+    executor=dg.in_process_executor,
+)

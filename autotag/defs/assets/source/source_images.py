@@ -1,0 +1,29 @@
+"""source_images: the manifest of each shard."""
+
+import dagster as dg
+from dagster_ray import RayResource
+
+from autotag.compute.engine import WorkerPlan
+from autotag.defs.assets.source.source_shards import source_shards_asset
+from autotag.defs.partitions import code_version, source_backfill, source_shards
+from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.defs.source_run import run_shards
+from autotag.pipeline.read_source_images import SourceImagesWorker
+
+
+@dg.asset(
+    group_name="source",
+    partitions_def=source_shards,
+    backfill_policy=source_backfill,
+    deps=[source_shards_asset],
+    code_version=code_version(1),
+    pool="source",
+    kinds={"parquet"},
+)
+def source_images(
+    context: dg.AssetExecutionContext, runtime: AutotagRuntime, ray: RayResource
+) -> dg.MaterializeResult:
+    """Media id, size, perceptual hash and tags of every archive image; duplicates kept once, bad ones rejected."""
+    plan = runtime.plan(context)
+    worker = WorkerPlan(SourceImagesWorker, (plan,))
+    return run_shards(context, runtime, plan, worker, plan.layout.source(plan.model_id).root / "images")

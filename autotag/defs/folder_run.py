@@ -1,0 +1,43 @@
+"""Runs the chunks of a folder on the engine that suits its size."""
+
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from autotag.compute.engine import WorkerPlan
+from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.domain.counts import StepCounts
+from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.run_units import Step, run_step
+from autotag.pipeline.target_parts import Chunk, chunks_of
+from autotag.storage.tables import count_rows
+
+Finish = Callable[[PipelinePlan, list[Chunk], str], StepCounts]
+
+
+def run_folder(
+    context: dg.AssetExecutionContext,
+    runtime: AutotagRuntime,
+    worker: Callable[[PipelinePlan], WorkerPlan],
+    finish: Finish,
+) -> tuple[PipelinePlan, StepCounts]:
+    """Run a worker over the folder's chunks, then join their parts.
+
+    Args:
+        context: names the folder and the step.
+        runtime: gives the engine.
+        worker: the worker for a plan; the plan depends on the engine.
+        finish: joins the parts.
+    """
+    plan, key = runtime.plan(context), context.partition_key
+    name = context.asset_key.to_user_string()
+    chunks = chunks_of(plan, key, runtime.settings.compute.chunk_files)
+    images = count_rows(plan.layout.folder_tables(key).images)
+    engine, worker_plan = runtime.folder_engine(plan, images)
+    units: Sequence[str] = [chunk.unit for chunk in chunks]
+    journals = [plan.layout.folder_tables(key).parts(name)]
+    worked = run_step(engine, Step(name, worker(worker_plan), units, images, journals))
+    counts = finish(plan, chunks, key)
+    counts.seconds, counts.stage_ms = worked.seconds, worked.stage_ms
+    context.log.info(f"{name} of {key}: {counts.as_dict()}")
+    return plan, counts

@@ -1,0 +1,25 @@
+"""Jobs: the archive, the index, a folder. One process a run, so that its steps share models and Ray."""
+
+import dagster as dg
+
+from autotag.defs.partitions import source_shards, target_folders
+
+source_job = dg.define_asset_job(
+    "source_job",
+    selection=dg.AssetSelection.assets("source_images", "source_embeddings"),
+    partitions_def=source_shards,
+    description="Archive shards: manifest, then regions and vectors.",
+)
+
+index_job = dg.define_asset_job(
+    "index_job",
+    selection=dg.AssetSelection.assets("faiss_index"),
+    description="A new release of the reference index over all embedded shards.",
+)
+
+process_target_job = dg.define_asset_job(
+    "process_target_job",
+    selection=dg.AssetSelection.assets("target_images", "target_crops", "target_embeddings", "folder_tags"),
+    partitions_def=target_folders,
+    description="A folder from images to tags.",
+)

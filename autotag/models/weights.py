@@ -1,0 +1,106 @@
+"""Weight files: where they are looked for, what they hash to, and the fingerprint made of that. Nothing here downloads."""
+
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from autotag.errors import MissingWeightsError
+from autotag.models.specs import ModelSpec
+
+_HASH_CHUNK_BYTES = 1 << 22
+_SHOWN_HASH_DIGITS = 8
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def find_weights(spec: ModelSpec, reference: str, remedy: str) -> Path:
+    """The weight file that `reference` names: that path itself, then the same name below `spec.weights_dir`.
+
+    Args:
+        spec: whose `weights_dir` is looked in.
+        reference: path or bare file name, `~` allowed.
+        remedy: how a person gets the file, e.g. "download it from ... and set models.weights_dir".
+
+    Raises:
+        MissingWeightsError: no such file in either place.
+    """
+    given = Path(reference).expanduser()
+    places = [given]
+    if spec.weights_dir is not None and not given.is_absolute():
+        places.append(Path(spec.weights_dir) / given)
+    for place in places:
+        if reference and place.is_file():
+            return place.resolve()
+    looked_in = " and ".join(str(place.absolute()) for place in places)
+    raise MissingWeightsError(f"the weight file {reference!r} of model {spec.name!r}", looked_in, remedy)
+
+
+def weights_sha256(path: Path, cache_dir: Path | None) -> str:
+    """SHA-256 of a weight file as 64 hex digits, remembered by path, size and modification time.
+
+    A cache entry that cannot be read or written costs one more hashing, nothing else.
+    """
+    stat = path.stat()
+    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    if cache_dir is None:
+        return _sha256(str(path), key)
+    entry = _entry(cache_dir, "weight_hashes", key)
+    remembered = _read(entry)
+    if _SHA256.fullmatch(remembered):
+        return remembered
+    digest = _sha256(str(path), key)
+    _write(entry, digest)
+    return digest
+
+
+def remember_location(cache_dir: Path | None, name: str, path: Path) -> None:
+    """Note where the weights of a hub name lie, so that the next fingerprint needs no hub client."""
+    if cache_dir is not None:
+        _write(_entry(cache_dir, "weight_locations", name), str(path))
+
+
+def remembered_location(cache_dir: Path | None, name: str) -> Path | None:
+    """Where `remember_location` last saw the weights of `name`, if the file is still there."""
+    if cache_dir is None:
+        return None
+    noted = _read(_entry(cache_dir, "weight_locations", name))
+    return Path(noted) if noted and Path(noted).is_file() else None
+
+
+def make_fingerprint(name: str, digest: str, preprocessing_version: int) -> str:
+    """`<name>-<first 8 digits of digest>-p<version>` with everything unsafe in a file name replaced by `_`."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-") or "model"
+    return f"{safe}-{digest[:_SHOWN_HASH_DIGITS]}-p{preprocessing_version}"
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: str, key: str) -> str:  # noqa: ARG001 - the key makes a changed file a new cache line
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(_HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _entry(cache_dir: Path, kind: str, key: str) -> Path:
+    return Path(cache_dir) / kind / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.txt"
+
+
+def _read(entry: Path) -> str:
+    try:
+        return entry.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _write(entry: Path, text: str) -> None:
+    # Many workers may note the same file at once, and the directory may be read only: replace whole files, or give up.
+    with contextlib.suppress(OSError):
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=entry.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).replace(entry)

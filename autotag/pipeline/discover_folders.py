@@ -1,0 +1,80 @@
+"""Which folders lie below the target root, which changed since they were processed, and which are quiet."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from upath import UPath
+
+from autotag.domain.identity import folder_key
+from autotag.errors import MissingInputError
+from autotag.pipeline.list_target_images import IMAGE_SUFFIXES, FolderFile, folder_signature, list_files
+from autotag.storage.layout import Layout
+from autotag.storage.roots import is_local
+from autotag.storage.tables import read_stamp
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFolder:
+    """A folder that holds images.
+
+    Attributes:
+        key: its partition key.
+        signature: changes when a file does.
+        version: changes with every change, also one that is undone later; names one request for a run.
+        changed_s: when it last changed, seconds since the epoch; 0 where the store does not say.
+        is_processed: whether it has tags, and its manifest is of this signature.
+    """
+
+    key: str
+    signature: str
+    version: str
+    changed_s: float
+    is_processed: bool
+
+    def is_quiet(self, now_s: float, quiet_s: float) -> bool:
+        """Whether nothing changed for `quiet_s`. A change dated in the future is taken as old."""
+        return not 0 <= now_s - self.changed_s < quiet_s
+
+
+def folder_paths(root: UPath) -> Iterator[str]:
+    """Paths below the root of all folders, in order; hidden folders and links left out. No root, no folders."""
+    if is_local(root):
+        for directory, names, _ in os.walk(str(root)):
+            names[:] = sorted(name for name in names if not name.startswith("."))
+            relative = os.path.relpath(directory, str(root))
+            if relative != ".":
+                yield PurePosixPath(relative).as_posix()
+    elif root.exists():
+        base = root.path.rstrip("/") + "/"
+        for directory, _, _ in sorted(root.fs.walk(root.path)):
+            if directory.startswith(base):
+                yield directory.removeprefix(base)
+
+
+def find_folder(layout: Layout, path: str) -> FoundFolder | None:
+    """Look at one folder; None when it holds no image of its own, or is gone."""
+    folder = layout.target / path
+    try:
+        files = list_files(folder)
+        touched_ns = os.stat(str(folder)).st_mtime_ns if is_local(folder) else 0
+    except (MissingInputError, FileNotFoundError):
+        return None
+    if not any(_is_named_as_image(file) for file in files):
+        return None
+    key, signature = folder_key(path), folder_signature(files)
+    changed_ns = max([touched_ns, *(file.mtime_ns for file in files)])
+    tables = layout.folder_tables(key)
+    stamp = read_stamp(tables.images) if tables.tags.exists() else None
+    return FoundFolder(
+        key=key,
+        signature=signature,
+        version=f"{signature}-{touched_ns:x}",
+        changed_s=changed_ns / 1e9,
+        is_processed=stamp is not None and stamp.extra.get("signature") == signature,
+    )
+
+
+def _is_named_as_image(file: FolderFile) -> bool:
+    return PurePosixPath(file.name).suffix.lower() in IMAGE_SUFFIXES

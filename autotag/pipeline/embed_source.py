@@ -1,0 +1,166 @@
+"""source_embeddings: one pass over a shard. Decode once > detect > cut > embed > Parquet; no crop touches the disk."""
+
+from dataclasses import asdict, dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from autotag.compute.kernel import EmbeddedImage, Kernel, embed_regions
+from autotag.compute.stage_clock import StageClock
+from autotag.domain.counts import StepCounts
+from autotag.domain.identity import detector_of
+from autotag.domain.regions import Region
+from autotag.domain.schemas import REJECTS, source_embeddings
+from autotag.errors import MissingInputError, ModelMismatchError, RejectedImageError
+from autotag.pipeline.plan import PipelinePlan, loaded_detector, loaded_embedder
+from autotag.pipeline.read_source_images import source_fingerprints
+from autotag.pipeline.region_rows import embedding_column, region_columns, regions_by_image, repeat_for_regions
+from autotag.pipeline.unit_walk import UnitImages, walk_unit
+from autotag.storage.attempts import AttemptJournal
+from autotag.storage.fingerprints import fingerprint
+from autotag.storage.layout import SourceTables
+from autotag.storage.tables import Stamp, TableWriter, read_stamp, read_table, write_table
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEmbeddingsWorker:
+    """Embeds shards; models are loaded when the first shard arrives.
+
+    Attributes:
+        plan: paths, models, rules.
+        boxes_from: model id whose recorded boxes are used instead of detecting; empty to detect.
+    """
+
+    plan: PipelinePlan
+    boxes_from: str = ""
+
+    def __call__(self, shard: str) -> StepCounts:
+        """Write the embeddings of one shard; a shard that is done is left alone.
+
+        When only its tags changed, the tags are rewritten and nothing is computed again.
+
+        Raises:
+            MissingInputError: the shard has no manifest, a stale one, or no recorded boxes.
+            ModelMismatchError: the recorded boxes are another detector's.
+        """
+        tables = self.plan.layout.source(self.plan.model_id)
+        manifest = read_stamp(tables.images(shard))
+        if manifest is None:
+            raise MissingInputError(f"{tables.images(shard)} is not there; materialise source_images of {shard} first")
+        if manifest.extra["pixels"] != source_fingerprints(self.plan, shard)[0]:
+            raise MissingInputError(f"{shard}.tar changed after its manifest; materialise source_images of {shard} again")
+        made_from = fingerprint(
+            pixels=manifest.extra["pixels"], model=self.plan.model_id, rules=asdict(self.plan.rules)
+        )
+        images = read_table(tables.images(shard))
+        stamp = read_stamp(tables.embeddings(shard))
+        if stamp and stamp.fingerprint == made_from and tables.embedding_rejects(shard).exists():
+            if stamp.extra["manifest"] != manifest.fingerprint:
+                _rewrite_tags(tables, shard, images, stamp, manifest.fingerprint)
+            return StepCounts.from_record(stamp.extra["counts"])
+        new = Stamp("source_embeddings", self.plan.model_id, made_from, {"manifest": manifest.fingerprint})
+        return self._embed(shard, images, tables, new)
+
+    def _embed(self, shard: str, images: pa.Table, tables: SourceTables, stamp: Stamp) -> StepCounts:
+        clock = StageClock()
+        embedder = loaded_embedder(self.plan.embedder)
+        kernel = Kernel(loaded_detector(self.plan.detector), embedder, self.plan.rules, clock)
+        recorded = self._recorded_boxes(shard) if self.boxes_from else None
+        journal = AttemptJournal(tables.attempt(shard), self.plan.run_id, self.plan.max_attempts)
+        counts = StepCounts(taken=images.num_rows, units=1)
+        rejects: list[dict[str, object]] = []
+        path = self.plan.layout.shard(shard)
+        schema = source_embeddings(embedder.dim)
+        with path.open("rb") as stream, TableWriter(tables.embeddings(shard), schema, stamp) as writer:
+            offsets, sizes = images["offset_bytes"].to_pylist(), images["size_bytes"].to_pylist()
+            unit = UnitImages(images["key"].to_pylist(), lambda i: _read_at(stream, offsets[i], sizes[i]))
+            walk = walk_unit(
+                unit, self.plan.limits, journal, clock, self.plan.batch_images, self.plan.threads
+            )
+            for batch, decoded in walk:
+                rows = images.take(pa.array(batch))
+                if recorded is None:
+                    results = kernel.run(decoded)
+                else:
+                    boxes = [recorded[media] for media in rows["media_id"].to_pylist()]
+                    results = embed_regions(embedder, decoded, boxes, clock)
+                with clock.stage("write"):
+                    writer.write(_columns(rows, results, schema))
+                rejects.extend(_reject_rows(rows, results))
+            counts.regions, counts.rejected = writer.rows, len(rejects)
+            counts.made = counts.taken - counts.rejected
+            counts.stage_ms = clock.ms
+            stamp.extra["counts"] = counts.close(f"source_embeddings of {shard}").to_record()
+            rejects.sort(key=lambda row: (row["offset_bytes"], row["key"]))
+            table = pa.Table.from_pylist(rejects, schema=REJECTS)
+            write_table(tables.embedding_rejects(shard), table, REJECTS, stamp)
+        journal.finish()
+        return counts
+
+    def _recorded_boxes(self, shard: str) -> dict[str, list[Region] | RejectedImageError]:
+        if detector_of(self.boxes_from) != detector_of(self.plan.model_id):
+            raise ModelMismatchError(
+                f"recorded boxes are of {self.boxes_from}, but the settings name the detector"
+                f" {detector_of(self.plan.model_id)}; name that detector under [models] or detect again"
+            )
+        tables = self.plan.layout.source(self.boxes_from)
+        made_by = f"source_embeddings of {shard} with {self.boxes_from}"
+        columns = ["media_id", "region_index", "kind", "box_xyxy_px", "class_name", "score"]
+        found = regions_by_image(read_table(tables.embeddings(shard), columns, made_by=made_by), "media_id")
+        missing = RejectedImageError("detect", f"no recorded boxes of {self.boxes_from}")
+        return _Default(found, missing)
+
+
+def _read_at(stream: BinaryIO, offset_bytes: int, size_bytes: int) -> bytes:
+    stream.seek(offset_bytes)
+    data = stream.read(size_bytes)
+    if len(data) != size_bytes:
+        raise RejectedImageError("read", f"the tar ends {size_bytes - len(data)} bytes too early")
+    return data
+
+
+class _Default(dict[str, "list[Region] | RejectedImageError"]):
+    def __init__(self, found: dict[str, list[Region]], missing: RejectedImageError) -> None:
+        super().__init__(found)
+        self._missing = missing
+
+    def __missing__(self, key: str) -> RejectedImageError:
+        return self._missing
+
+
+def _columns(
+    rows: pa.Table, results: list[EmbeddedImage | RejectedImageError], schema: pa.Schema
+) -> dict[str, object] | pa.Table:
+    good = [index for index, result in enumerate(results) if isinstance(result, EmbeddedImage)]
+    embedded = [result for result in results if isinstance(result, EmbeddedImage)]
+    if not embedded:
+        return schema.empty_table()
+    kept = rows.take(pa.array(good))
+    regions = [image.regions for image in embedded]
+    return {
+        **region_columns(kept["media_id"].to_pylist(), regions),
+        "key": repeat_for_regions(kept["key"].to_pylist(), regions),
+        "phash": repeat_for_regions(kept["phash"].to_pylist(), regions),
+        "tags": repeat_for_regions(kept["tags"].to_pylist(), regions),
+        "embedding": embedding_column(embedded),
+    }
+
+
+def _reject_rows(rows: pa.Table, results: list[EmbeddedImage | RejectedImageError]) -> list[dict[str, object]]:
+    keys, offsets = rows["key"].to_pylist(), rows["offset_bytes"].to_pylist()
+    return [
+        {"key": key, "offset_bytes": offset, "stage": result.stage, "reason": result.reason}
+        for key, offset, result in zip(keys, offsets, results, strict=True)
+        if isinstance(result, RejectedImageError)
+    ]
+
+
+def _rewrite_tags(tables: SourceTables, shard: str, images: pa.Table, stamp: Stamp, manifest: str) -> None:
+    """Tags changed, pixels did not: the same rows with the new tags."""
+    tags = dict(zip(images["media_id"].to_pylist(), images["tags"].to_pylist(), strict=True))
+    rows = read_table(tables.embeddings(shard))
+    fresh = pa.array([tags[media] for media in rows["media_id"].to_pylist()], rows.schema.field("tags").type)
+    position = rows.schema.get_field_index("tags")
+    rows = rows.set_column(position, rows.schema.field("tags"), fresh)
+    stamp.extra["manifest"] = manifest
+    write_table(tables.embeddings(shard), rows, rows.schema.remove_metadata(), stamp)

@@ -1,0 +1,158 @@
+"""target_images: the manifest of a folder. Reads the user's files, never writes beside them."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+from upath import UPath
+
+from autotag.domain.counts import StepCounts
+from autotag.domain.identity import media_id
+from autotag.domain.schemas import REJECTS, TARGET_IMAGES
+from autotag.errors import MissingInputError, RejectedImageError
+from autotag.pipeline.plan import PipelinePlan
+from autotag.storage.fingerprints import fingerprint
+from autotag.storage.images import ImageLimits, probe_image, quick_perceptual_hash
+from autotag.storage.roots import is_local
+from autotag.storage.tables import Stamp, read_stamp, read_table, write_table
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+"""A file named like this is an image that may be rejected; any other is looked into and ignored when it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFile:
+    """One file of a folder, unread.
+
+    Attributes:
+        name: file name inside the folder.
+        size_bytes: its size.
+        mtime_ns: its modification time, nanoseconds; 0 where the store has none.
+    """
+
+    name: str
+    size_bytes: int
+    mtime_ns: int
+
+
+def list_files(folder: UPath) -> list[FolderFile]:
+    """Regular files directly in the folder, by name; hidden ones, links and subfolders left out.
+
+    Raises:
+        MissingInputError: the folder is not there.
+    """
+    try:
+        found = list(_local_files(folder) if is_local(folder) else _store_files(folder))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingInputError(f"{folder} is not there; it may have been moved or deleted") from error
+    return sorted(found, key=lambda file: file.name)
+
+
+def folder_signature(files: list[FolderFile]) -> str:
+    """Changes when a file is added, removed, resized or rewritten."""
+    return fingerprint(files=[[file.name, file.size_bytes, file.mtime_ns] for file in files])
+
+
+def list_target_images(plan: PipelinePlan, key: str) -> StepCounts:
+    """Write the folder's images and rejects; files that did not change since the last time are not read again.
+
+    Raises:
+        MissingInputError: the folder is not there.
+    """
+    folder, tables = plan.layout.folder(key), plan.layout.folder_tables(key)
+    files = list_files(folder)
+    made_from = fingerprint(files=folder_signature(files), limits=plan.limits)
+    stamp = read_stamp(tables.images)
+    if stamp and stamp.fingerprint == made_from and tables.rejects.exists():
+        return StepCounts.from_record(stamp.extra["counts"])
+    known = _known_rows(tables.images, stamp, plan.limits)
+    with ThreadPoolExecutor(max(2, plan.threads)) as pool:
+        answers = list(pool.map(lambda file: _look(folder, file, plan.limits, known), files))
+    rows = [answer for answer in answers if isinstance(answer, dict)]
+    rejects = [
+        {"key": file.name, "offset_bytes": None, "stage": answer.stage, "reason": answer.reason}
+        for file, answer in zip(files, answers, strict=True)
+        if isinstance(answer, RejectedImageError)
+    ]
+    counts = StepCounts(
+        taken=len(rows) + len(rejects), made=len(rows), rejected=len(rejects), ignored=answers.count(None), units=1
+    ).close(f"target_images of {key}")
+    extra = {"counts": counts.to_record(), "limits": str(plan.limits), "signature": folder_signature(files)}
+    stamp = Stamp("target_images", "", made_from, extra)
+    write_table(tables.rejects, pa.Table.from_pylist(rejects, schema=REJECTS), REJECTS, stamp)
+    write_table(tables.images, pa.Table.from_pylist(rows, schema=TARGET_IMAGES), TARGET_IMAGES, stamp)
+    return counts
+
+
+def read_file(folder: UPath, name: str) -> bytes:
+    """The bytes of one file of a folder.
+
+    Raises:
+        RejectedImageError: it cannot be read, or is gone.
+        MissingInputError: the whole folder is gone.
+    """
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        if not folder.exists():
+            raise MissingInputError(f"{folder} was removed while it was being processed") from error
+        raise RejectedImageError("read", error.strerror or str(error)) from error
+
+
+def _look(
+    folder: UPath, file: FolderFile, limits: ImageLimits, known: dict[tuple[str, int, int], dict[str, Any]]
+) -> dict[str, Any] | RejectedImageError | None:
+    """A row, a reject, or None for a file that is no image."""
+    same = known.get((file.name, file.size_bytes, file.mtime_ns))
+    if same is not None:
+        return same
+    named_as_image = PurePosixPath(file.name).suffix.lower() in IMAGE_SUFFIXES
+    try:
+        if file.size_bytes > limits.max_bytes:
+            raise RejectedImageError("read", f"{file.size_bytes} bytes, more than the {limits.max_bytes} allowed")
+        data = read_file(folder, file.name)
+        header = probe_image(data, limits)
+        phash = quick_perceptual_hash(data, limits)
+    except RejectedImageError as error:
+        return error if named_as_image else None
+    return {
+        "file": file.name,
+        "media_id": media_id(data),
+        "size_bytes": file.size_bytes,
+        "mtime_ns": file.mtime_ns,
+        "width": header.width,
+        "height": header.height,
+        "format": header.format,
+        "phash": phash,
+    }
+
+
+def _known_rows(path: UPath, stamp: Stamp | None, limits: ImageLimits) -> dict[tuple[str, int, int], dict[str, Any]]:
+    if stamp is None or stamp.extra.get("limits") != str(limits):
+        return {}
+    rows = read_table(path).to_pylist()
+    return {(row["file"], row["size_bytes"], row["mtime_ns"]): row for row in rows if row["mtime_ns"]}
+
+
+def _local_files(folder: UPath) -> Iterator[FolderFile]:
+    with os.scandir(str(folder)) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or not entry.is_file(follow_symlinks=False):
+                continue
+            info = entry.stat(follow_symlinks=False)
+            yield FolderFile(entry.name, info.st_size, info.st_mtime_ns)
+
+
+def _store_files(folder: UPath) -> Iterator[FolderFile]:
+    for info in folder.fs.ls(folder.path, detail=True):
+        name = PurePosixPath(info["name"]).name
+        if info["type"] != "file" or name.startswith(".") or not info["size"]:
+            continue
+        changed = info.get("LastModified")
+        stamp = changed if isinstance(changed, datetime) else None
+        yield FolderFile(name, info["size"], int(stamp.timestamp() * 1e9) if stamp else 0)

@@ -1,0 +1,89 @@
+"""Where a step tells how far it is. One listener a process; without one, nobody listens."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from upath import UPath
+
+from autotag.domain.counts import StepCounts
+from autotag.storage.attempts import progress as images_under_way
+
+POLL_INTERVAL_S = 0.5
+
+
+class ProgressListener(Protocol):
+    """Someone who wants to know."""
+
+    def started(self, step: str, total: int) -> None:
+        """A step begins; `total` images, 0 where nobody knows yet."""
+        ...
+
+    def advanced(self, step: str, done: int) -> None:
+        """`done` images so far."""
+        ...
+
+    def finished(self, step: str, counts: StepCounts) -> None:
+        """The step is done."""
+        ...
+
+
+class _Nobody:
+    def started(self, step: str, total: int) -> None:
+        del step, total
+
+    def advanced(self, step: str, done: int) -> None:
+        del step, done
+
+    def finished(self, step: str, counts: StepCounts) -> None:
+        del step, counts
+
+
+_listener: ProgressListener = _Nobody()
+
+
+@contextmanager
+def listening(listener: ProgressListener) -> Iterator[None]:
+    """Send the progress of this process to `listener` inside the block."""
+    global _listener
+    before, _listener = _listener, listener
+    try:
+        yield
+    finally:
+        _listener = before
+
+
+class StepProgress:
+    """Progress of one step: what its finished units counted, plus what journals say of units under way."""
+
+    def __init__(self, step: str, total: int, journals: Sequence[UPath]) -> None:
+        self._step = step
+        self._journals = journals
+        self._done = 0
+        self._stop = threading.Event()
+        _listener.started(step, total)
+        self._poller = threading.Thread(target=self._poll, daemon=True, name=f"progress of {step}")
+        if journals:
+            self._poller.start()
+
+    def unit_done(self, counts: StepCounts) -> None:
+        """A unit has finished."""
+        self._done += counts.taken
+        _listener.advanced(self._step, self._done)
+
+    def close(self, counts: StepCounts) -> None:
+        """The step has finished."""
+        self.stop()
+        _listener.finished(self._step, counts)
+
+    def stop(self) -> None:
+        """Stop polling, whatever became of the step."""
+        self._stop.set()
+        if self._poller.is_alive():
+            self._poller.join()
+
+    def _poll(self) -> None:
+        while not self._stop.wait(POLL_INTERVAL_S):
+            under_way = sum(images_under_way(directory) for directory in self._journals)
+            _listener.advanced(self._step, self._done + under_way)

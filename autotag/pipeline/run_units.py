@@ -1,0 +1,72 @@
+"""Runs the units of a step on an engine, sums their counts, and fails at the end with every unit that failed."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from upath import UPath
+
+from autotag.compute.engine import Engine, UnitResult, WorkerPlan
+from autotag.domain.counts import StepCounts
+from autotag.errors import AutotagError, PermanentError, RetryableError
+from autotag.pipeline.progress import StepProgress
+
+
+def _nothing(result: UnitResult) -> None:
+    del result
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step to run.
+
+    Attributes:
+        name: the asset's name.
+        worker: what runs a unit.
+        units: their names.
+        total_images: for the progress bar; 0 where it is not known.
+        journals: directories whose journals tell how far units under way are.
+        on_unit: called with each unit's result as it comes.
+    """
+
+    name: str
+    worker: WorkerPlan
+    units: Sequence[str]
+    total_images: int = 0
+    journals: Sequence[UPath] = ()
+    on_unit: Callable[[UnitResult], None] = _nothing
+
+
+def run_step(engine: Engine, step: Step) -> StepCounts:
+    """Run all units; those that succeed are committed whatever becomes of the others.
+
+    Raises:
+        PermanentError, RetryableError: every failing unit's message; a single unit's own error as it is.
+    """
+    started = time.perf_counter()
+    total, failed = StepCounts(), []
+    progress = StepProgress(step.name, step.total_images, step.journals)
+    try:
+        for result in engine.run(step.worker, step.units):
+            step.on_unit(result)
+            if result.counts is not None:
+                total.add(result.counts)
+                progress.unit_done(result.counts)
+            elif result.error is not None:
+                failed.append(result.error)
+    finally:
+        progress.stop()
+    total.seconds = time.perf_counter() - started
+    if failed:
+        raise _joined(step.name, failed, len(step.units))
+    progress.close(total.close(step.name))
+    return total
+
+
+def _joined(step: str, failed: list[AutotagError], units: int) -> AutotagError:
+    if len(failed) == 1 and units == 1:
+        return failed[0]
+    lines = "\n".join(f"- {error}" for error in failed[:20])
+    more = f"\n- and {len(failed) - 20} more" if len(failed) > 20 else ""
+    kind = RetryableError if all(isinstance(error, RetryableError) for error in failed) else PermanentError
+    return kind(f"{step}: {len(failed)} of {units} units failed:\n{lines}{more}")

@@ -1,0 +1,110 @@
+"""Walks the images of one unit batch by batch: journal, read, decode; the next batch one ahead where threads allow."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from autotag.compute.kernel import Decoded
+from autotag.compute.stage_clock import StageClock
+from autotag.errors import RejectedImageError
+from autotag.storage.attempts import AttemptJournal
+from autotag.storage.images import ImageLimits, decode_image
+
+Batch = Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitImages:
+    """The images of a unit.
+
+    Attributes:
+        names: one an image; how journals and rejects call it.
+        read: index -> the file's bytes; called from one thread, in order. May raise `RejectedImageError`.
+    """
+
+    names: Sequence[str]
+    read: Callable[[int], bytes]
+
+
+def walk_unit(
+    unit: UnitImages, limits: ImageLimits, journal: AttemptJournal, clock: StageClock, batch_images: int, threads: int
+) -> Iterator[tuple[Batch, list[Decoded]]]:
+    """Yield indices and decoded images, in order; an image that cannot be used comes as its error.
+
+    Images that have killed too many workers come last, as errors, untouched. With more than one thread the
+    next batch is decoded while the caller works on this one; suspects of a death are always alone.
+    """
+    condemned = [index for index, name in enumerate(unit.names) if journal.is_condemned(name)]
+    skipped = set(condemned)
+    wanted = [index for index in range(len(unit.names)) if index not in skipped]
+    batches = [
+        [wanted[i] for i in batch] for batch in journal.batches([unit.names[i] for i in wanted], batch_images)
+    ]
+    ahead = 1 if threads > 1 and not journal.has_suspects else 0
+    reader = _BatchReader(unit, limits, journal, clock)
+    if ahead:
+        yield from reader.walk_ahead(batches, threads)
+    else:
+        yield from reader.walk(batches)
+    if condemned:
+        reason = f"it has killed {journal.max_attempts} workers"
+        yield condemned, [RejectedImageError("worker", reason) for _ in condemned]
+
+
+class _BatchReader:
+    def __init__(self, unit: UnitImages, limits: ImageLimits, journal: AttemptJournal, clock: StageClock) -> None:
+        self._unit = unit
+        self._limits = limits
+        self._journal = journal
+        self._clock = clock
+        self._done = 0
+
+    def walk(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Decoded]]]:
+        for batch in batches:
+            self._announce(batch)
+            data = self._read(batch)
+            with self._clock.stage("decode"):
+                images = [_decode(item, self._limits) for item in data]
+            yield batch, images
+            self._done += len(batch)
+
+    def walk_ahead(self, batches: Sequence[Batch], threads: int) -> Iterator[tuple[Batch, list[Decoded]]]:
+        running: tuple[Batch, list[Future[Decoded]]] | None = None
+        with ThreadPoolExecutor(threads) as pool:
+            for batch in batches:
+                self._announce([*(running[0] if running else ()), *batch])
+                futures = [pool.submit(_decode, item, self._limits) for item in self._read(batch)]
+                if running is not None:
+                    yield self._collect(*running)
+                running = (batch, futures)
+            if running is not None:
+                yield self._collect(*running)
+
+    def _collect(self, batch: Batch, futures: list[Future[Decoded]]) -> tuple[Batch, list[Decoded]]:
+        with self._clock.stage("decode"):
+            images = [future.result() for future in futures]
+        self._done += len(batch)
+        return batch, images
+
+    def _announce(self, in_flight: Batch) -> None:
+        names = self._unit.names
+        self._journal.take([names[index] for index in in_flight], self._done, len(names))
+
+    def _read(self, batch: Batch) -> list[bytes | RejectedImageError]:
+        with self._clock.stage("read"):
+            return [self._read_one(index) for index in batch]
+
+    def _read_one(self, index: int) -> bytes | RejectedImageError:
+        try:
+            return self._unit.read(index)
+        except RejectedImageError as error:
+            return error
+
+
+def _decode(data: bytes | RejectedImageError, limits: ImageLimits) -> Decoded:
+    if isinstance(data, RejectedImageError):
+        return data
+    try:
+        return decode_image(data, limits).pixels
+    except RejectedImageError as error:
+        return error

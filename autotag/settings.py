@@ -1,0 +1,283 @@
+"""Settings: `autotag.toml`, then `AUTOTAG_<SECTION>__<KEY>` from the environment. The only reader of the environment.
+
+The directory of the settings file is the base of its relative paths. An unknown key or a value of the wrong
+type is a `SettingsError` that names the key and the file.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as EnvironmentValueError
+
+from autotag.errors import SettingsError
+
+CONFIG_VARIABLE = "AUTOTAG_CONFIG"
+DEFAULT_FILE = "autotag.toml"
+
+
+class Section(BaseModel):
+    """A table of the settings file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paths(Section):
+    """Roots: local paths or `s3://` URIs. Each part can be moved by its own key; empty means below `data`."""
+
+    data: str = Field("data", description="root of everything below")
+    source_shards: str = Field("", description="<data>/source/shards")
+    source_tags: str = Field("", description="<data>/source/tags")
+    source_processed: str = Field("", description="<data>/source/processed")
+    reference: str = Field("", description="<data>/reference")
+    target: str = Field("", description="<data>/target")
+    target_processed: str = Field("", description="<data>/target_processed")
+    catalog: str = Field("", description="<data>/catalog")
+    runs: str = Field("", description="<data>/runs")
+    model_cache: str = Field("", description="converted models; a local directory; default ~/.cache/autotag")
+    weights: str = Field("weights", description="where weight files are looked for; a local directory")
+
+
+class Source(Section):
+    """The tagged archive."""
+
+    first_shard: int = Field(0, ge=0, le=99_999, description="first partition")
+    last_shard: int = Field(3, ge=0, le=99_999, description="last partition, included")
+    max_partitions_per_run: int = Field(10, ge=1, description="shards a backfill gives to one run")
+
+
+class Models(Section):
+    """Which models, and where they run."""
+
+    detector: str = Field("starter", description="starter | whole | yolo:<weights> | sam:<weights> | fastsam:<weights>")
+    embedder: str = Field("starter", description="starter | open_clip:<arch>/<weights> | timm:<model>")
+    device: str = Field("cpu", description="cpu | cuda | cuda:<n>")
+    half: bool = Field(False, description="16-bit floats on a GPU")
+    detector_batch: int = Field(8, ge=1, description="images a detector call")
+    embedder_batch: int = Field(32, ge=1, description="crops an embedder call")
+
+
+class Regions(Section):
+    """Which detections become crops."""
+
+    min_area_px: int = Field(1024, ge=1, description="smaller boxes are dropped")
+    score_threshold: float = Field(0.4, ge=0, le=1, description="weaker detections are dropped")
+    max_regions: int = Field(8, ge=0, description="objects an image; the whole image comes on top")
+    crop_long_edge_px: int = Field(1920, ge=32, description="saved crops are shrunk to this long edge")
+    crop_quality: int = Field(92, ge=1, le=100, description="JPEG quality of saved crops")
+
+
+class Images(Section):
+    """Limits on input images."""
+
+    max_bytes: int = Field(200_000_000, ge=1, description="larger files are rejected unread")
+    max_pixels: int = Field(178_956_970, ge=1, description="larger images are rejected before they are decoded")
+    min_side_px: int = Field(1, ge=1, description="smaller images are rejected")
+
+
+class Compute(Section):
+    """How the work is cut."""
+
+    batch_images: int = Field(16, ge=1, description="images decoded, detected and embedded together")
+    chunk_files: int = Field(64, ge=1, description="files of a target folder that travel to a worker together")
+    in_process_below: int = Field(
+        128, ge=0, description="folders with fewer images run in process: starting workers would cost more"
+    )
+    max_attempts: int = Field(3, ge=1, description="times one image may kill a worker before it is rejected")
+
+
+class Ray(Section):
+    """The engine."""
+
+    address: str = Field("", description="an existing cluster (auto, ray://...); empty = a local one")
+    num_cpus: int = Field(0, ge=0, description="cores of a local cluster; 0 = all")
+    actors: int = Field(0, ge=0, description="worker processes; 0 = as many as the cluster's CPUs or GPUs allow")
+    cpus_per_actor: float = Field(1.0, gt=0, description="cores, also the threads a worker uses (at least one)")
+    gpus_per_actor: float = Field(0.0, ge=0, description="GPUs, fractions too")
+
+
+class Index(Section):
+    """The reference index."""
+
+    factory: str = Field("", description="FAISS factory string; empty = chosen from rows and memory")
+    memory_budget_mib: int = Field(4096, ge=1, description="the index must fit")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where it is trained, filled and searched")
+    query_batch: int = Field(20_000, ge=1, description="queries a search call")
+    probes: int = Field(500, ge=1, description="vectors the recall check asks for")
+    min_recall_at_10: float = Field(0.9, ge=0, le=1, description="below this the asset check warns")
+    keep_versions: int = Field(3, ge=1, description="released versions kept")
+
+
+class Tagging(Section):
+    """The vote."""
+
+    k: int = Field(10, ge=1, description="neighbours a region asks")
+    min_votes: int = Field(3, ge=1, description="distinct archive images that must vote for a tag")
+    threshold: float | None = Field(None, ge=0, le=1, description="least score of a tag; unset = the model's default")
+    max_tags: int = Field(20, ge=1, description="tags an image")
+
+
+class Target(Section):
+    """Target folders and the sensor that watches them."""
+
+    quiet_s: float = Field(15.0, ge=0, description="a folder is processed once nothing changed for this long")
+    sensor_interval_s: int = Field(15, ge=1, description="how often the sensor looks")
+
+
+class Sheet(Section):
+    """Contact sheets."""
+
+    images: int = Field(24, ge=1, description="images on a sheet")
+    tile_px: int = Field(220, ge=64, description="long edge of a tile")
+
+
+class Settings(BaseSettings):
+    """All settings, frozen. `Settings.load` is the way to get one."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="AUTOTAG_", env_nested_delimiter="__", validate_default=True
+    )
+
+    profile: str = "starter"
+    paths: Paths = Paths()
+    source: Source = Source()
+    models: Models = Models()
+    regions: Regions = Regions()
+    images: Images = Images()
+    compute: Compute = Compute()
+    ray: Ray = Ray()
+    index: Index = Index()
+    tagging: Tagging = Tagging()
+    target: Target = Target()
+    sheet: Sheet = Sheet()
+
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The settings file these came from, absolute; None when none was found."""
+        return self._file
+
+    @property
+    def base(self) -> Path:
+        """Directory that relative paths start from."""
+        return self._file.parent if self._file else Path.cwd()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes over the file, which arrives as init arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return (env_settings, init_settings)
+
+    @classmethod
+    def load(cls, config: str | Path | None = None) -> "Settings":
+        """Read the settings file and the environment.
+
+        Args:
+            config: the file; without it `AUTOTAG_CONFIG`, then `autotag.toml` in the working directory,
+                then the defaults.
+
+        Raises:
+            SettingsError: a named file that is not there, TOML that cannot be read, an unknown key, a wrong type.
+        """
+        file = _find_file(config)
+        values = _read_toml(file) if file else {}
+        values = _apply_profile(values, file)
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            raise SettingsError(_explain(error, file)) from error
+        except EnvironmentValueError as error:
+            raise SettingsError(f"the environment: {error}") from error
+        settings._file = file
+        return settings
+
+
+PROFILES: dict[str, dict[str, dict[str, Any]]] = {
+    "starter": {},
+    "gpu": {
+        "models": {
+            "detector": "yolo:yolo11s.pt",
+            "embedder": "open_clip:ViT-B-32/laion2b_s34b_b79k",
+            "device": "cuda",
+            "half": True,
+            "detector_batch": 64,
+            "embedder_batch": 256,
+        },
+        "compute": {"batch_images": 64, "in_process_below": 16},
+        "ray": {"gpus_per_actor": 1.0, "cpus_per_actor": 4.0},
+    },
+}
+
+
+def dagster_home(settings: Settings, data_root: str) -> str:
+    """`DAGSTER_HOME`, or `<data>/.dagster` (below the settings file when the data root is no local path)."""
+    named = os.environ.get("DAGSTER_HOME")
+    if named:
+        return named
+    local = str(settings.base / ".autotag") if "://" in data_root else data_root
+    return str(Path(local) / ".dagster")
+
+
+def export(name: str, value: str) -> None:
+    """Set a variable for child processes, so that they read what this process read."""
+    os.environ[name] = value
+
+
+def user_cache_dir() -> Path:
+    """`$XDG_CACHE_HOME/autotag`, or `~/.cache/autotag`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "autotag"
+
+
+def _find_file(config: str | Path | None) -> Path | None:
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    if named:
+        file = Path(named).expanduser().resolve()
+        if not file.is_file():
+            raise SettingsError(f"{file}: no such settings file; give one with --config or remove the option")
+        return file
+    file = Path.cwd() / DEFAULT_FILE
+    return file if file.is_file() else None
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not valid TOML: {error}") from error
+
+
+def _apply_profile(values: dict[str, Any], file: Path | None) -> dict[str, Any]:
+    """The file's own sections go over those of the profile it names."""
+    own = values.pop("profiles", {})
+    profiles = {**PROFILES, **own}
+    name = os.environ.get("AUTOTAG_PROFILE") or values.get("profile", "starter")
+    if name not in profiles:
+        known = ", ".join(sorted(profiles))
+        raise SettingsError(f"{file or 'the environment'}: profile: {name!r} is not known; known are {known}")
+    merged: dict[str, Any] = {section: dict(keys) for section, keys in profiles[name].items()}
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = {**merged[key], **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def _explain(error: ValidationError, file: Path | None) -> str:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "settings"
+        text = "no such key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        lines.append(f"{file or 'environment'}: {key}: {text} (got {problem['input']!r})")
+    return "\n".join(lines)

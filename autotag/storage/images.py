@@ -1,0 +1,274 @@
+"""Bytes to pixels, safely: the only place that decodes images.
+
+What a file is, its content decides, never its name. A file that cannot be used ends as `RejectedImageError`
+with stage `decode`, whatever is wrong with it, and too large ones are refused by their header, before any
+pixel is decoded. Owns the rules that make every kind of picture RGB uint8, and the perceptual hash.
+"""
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile
+
+from autotag.domain.regions import RgbImage
+from autotag.errors import RejectedImageError
+
+# Pillow's UserWarnings are remarks on metadata (a malformed EXIF or MPO block) that name no file. Damaged
+# pixels are exceptions, and sizes are judged here.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Formats that are read. MPO, the JPEG of stereo cameras and phones, counts as JPEG."""
+
+_STAGE = "decode"
+_HASH_SIDE_PX = 128  # the hash looks at 32 x 32 px; four times that is enough to average from
+_WHITE = (255, 255, 255)
+_EXIF_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SWAPS_SIDES = (5, 6, 7, 8)
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What is too large or too small to be decoded.
+
+    Attributes:
+        max_bytes: longest file.
+        max_pixels: largest width x height.
+        min_side_px: least width and height.
+    """
+
+    max_bytes: int = 200_000_000
+    max_pixels: int = 178_956_970
+    min_side_px: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What the header says.
+
+    Attributes:
+        width: pixels, after EXIF orientation.
+        height: pixels, after EXIF orientation.
+        format: one of `FORMATS`.
+    """
+
+    width: int
+    height: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedImage:
+    """An image in memory.
+
+    Attributes:
+        pixels: uint8 (height, width, 3), RGB, C-contiguous, writable, after EXIF orientation.
+        format: one of `FORMATS`.
+        was_animated: the file holds more frames or pages; these pixels are the first.
+    """
+
+    pixels: RgbImage
+    format: str
+    was_animated: bool
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.pixels.shape[1]
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.pixels.shape[0]
+
+
+def decode_image(data: bytes, limits: ImageLimits) -> DecodedImage:
+    """Decode one image file.
+
+    EXIF orientation is applied (in PNG only where it stands before the pixels, as browsers do; an unreadable
+    EXIF block counts as upright). Transparency is laid on white, CMYK and palettes are converted, of an
+    animation the first frame is taken. 16-bit values v become round(v / 257); 16-bit colour loses its low
+    byte. 32-bit integers and floats have no agreed white: the darkest finite value becomes 0, the brightest 255.
+
+    Args:
+        data: the whole file.
+        limits: what to refuse.
+
+    Raises:
+        RejectedImageError: stage `decode`; empty, truncated, damaged, of another kind, too large or too small.
+    """
+    return _guarded(lambda: _decode(data, limits))
+
+
+def probe_image(data: bytes, limits: ImageLimits) -> ImageHeader:
+    """Read the header only: cheap, and no promise that the pixels are whole.
+
+    Args:
+        data: the whole file.
+        limits: what to refuse.
+
+    Raises:
+        RejectedImageError: stage `decode`; the header alone shows that the file cannot be used.
+    """
+    return _guarded(lambda: _header(_open(data, limits)))
+
+
+def perceptual_hash(pixels: RgbImage) -> str:
+    """64-bit DCT hash of the grey image; near-duplicates differ in few bits.
+
+    ImageHash's `phash` of the image averaged down to about 128 px a side, which costs a quarter of hashing
+    all pixels. Depends on the pixels alone, not on the file they came from.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB, at least 1 x 1.
+
+    Returns:
+        16 hexadecimal characters.
+    """
+    import imagehash
+
+    grey = Image.fromarray(pixels).convert("L")
+    factors = (max(1, grey.width // _HASH_SIDE_PX), max(1, grey.height // _HASH_SIDE_PX))
+    return str(imagehash.phash(grey.reduce(factors)))
+
+
+def quick_perceptual_hash(data: bytes, limits: ImageLimits) -> str:
+    """The same kind of hash straight from a file; a JPEG is decoded at an eighth of its size, or near it.
+
+    Equal bytes give equal hashes, and copies of one picture stay within a few bits, also of
+    `perceptual_hash`. That the hash exists is no promise that the pixels are whole.
+
+    Raises:
+        RejectedImageError: as in `decode_image`, as far as it is found out.
+    """
+    return _guarded(lambda: perceptual_hash(_decode_small(data, limits)))
+
+
+def _decode_small(data: bytes, limits: ImageLimits) -> RgbImage:
+    image = _open(data, limits)
+    turn = _TURNS.get(_orientation(image))
+    image.draft("RGB", (_HASH_SIDE_PX, _HASH_SIDE_PX))
+    image.load()
+    upright = _to_rgb(image) if turn is None else _to_rgb(image).transpose(turn)
+    return np.array(upright, dtype=np.uint8, order="C")
+
+
+def _guarded(read: Callable[[], Answer]) -> Answer:
+    try:
+        return read()
+    except RejectedImageError:
+        raise
+    except Exception as error:  # on damaged files Pillow's readers raise anything
+        raise RejectedImageError(_STAGE, _sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"not an image of a known kind ({', '.join(FORMATS)})"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"larger than allowed: {error}"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory to decode it"
+    return f"damaged: {str(error) or type(error).__name__}"
+
+
+def _open(data: bytes, limits: ImageLimits) -> ImageFile.ImageFile:
+    if not data:
+        raise RejectedImageError(_STAGE, "the file is empty (0 bytes)")
+    if len(data) > limits.max_bytes:
+        raise RejectedImageError(_STAGE, f"{len(data)} bytes; at most {limits.max_bytes} are allowed")
+    # Pillow has a limit of its own, for the whole process: it is raised to ours, never lowered.
+    if Image.MAX_IMAGE_PIXELS is not None and limits.max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = limits.max_pixels
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    width, height = image.size
+    if width * height > limits.max_pixels:
+        raise RejectedImageError(
+            _STAGE, f"{width} x {height} px; at most {limits.max_pixels} pixels are allowed"
+        )
+    if min(width, height) < limits.min_side_px:
+        raise RejectedImageError(
+            _STAGE, f"{width} x {height} px; each side must have at least {limits.min_side_px}"
+        )
+    return image
+
+
+def _format(image: ImageFile.ImageFile) -> str:
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":  # Pillow's TIFF reader turns the picture, and its size, by itself
+        return 1
+    try:
+        # The class's own method: PNG's decodes all pixels in search of EXIF data behind them.
+        return int(Image.Image.getexif(image).get(_EXIF_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - metadata that cannot be parsed is no reason to lose the picture
+        return 1
+
+
+def _header(image: ImageFile.ImageFile) -> ImageHeader:
+    width, height = image.size
+    if _orientation(image) in _SWAPS_SIDES:
+        width, height = height, width
+    return ImageHeader(width, height, _format(image))
+
+
+def _decode(data: bytes, limits: ImageLimits) -> DecodedImage:
+    image = _open(data, limits)
+    turn = _TURNS.get(_orientation(image))
+    was_animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    if ImageFile.LOAD_TRUNCATED_IMAGES:  # another library's switch would pass grey halves as pictures
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    image.load()
+    upright = _to_rgb(image) if turn is None else _to_rgb(image).transpose(turn)
+    return DecodedImage(np.array(upright, dtype=np.uint8, order="C"), _format(image), was_animated)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I;16"):
+        return Image.fromarray(_from_16_bit(np.asarray(image))).convert("RGB")
+    if image.mode in ("I", "F"):
+        return Image.fromarray(_stretched(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        return _on_white(image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _from_16_bit(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _stretched(values: npt.NDArray[np.int32] | npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise RejectedImageError(_STAGE, "no pixel has a finite value")
+    low, high = float(values[finite].min()), float(values[finite].max())
+    scaled = (np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low) - low) / (
+        (high - low) or 1.0
+    )
+    return np.rint(scaled * 255).astype(np.uint8)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    ground = Image.new("RGB", image.size, _WHITE)
+    ground.paste(image, mask=image.getchannel("A"))
+    return ground

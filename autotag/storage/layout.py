@@ -1,0 +1,153 @@
+"""Every path and file name is computed here. Nothing is opened.
+
+Roots are `UPath`: a local path or any fsspec URI (`s3://bucket/prefix`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from upath import UPath
+
+from autotag.domain.identity import folder_path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTables:
+    """Where one model id's source tables live."""
+
+    root: UPath
+
+    def images(self, shard: str) -> UPath:
+        """Manifest of a shard."""
+        return self.root / "images" / f"shard={shard}.parquet"
+
+    def embeddings(self, shard: str) -> UPath:
+        """Regions and vectors of a shard."""
+        return self.root / "embeddings" / f"shard={shard}.parquet"
+
+    def rejects(self, shard: str) -> UPath:
+        """Images the manifest left out."""
+        return self.root / "rejects" / f"shard={shard}.parquet"
+
+    def embedding_rejects(self, shard: str) -> UPath:
+        """Images of the manifest that could not be embedded."""
+        return self.root / "rejects" / f"shard={shard}.embeddings.parquet"
+
+    @property
+    def attempts(self) -> UPath:
+        """Journals of shards being embedded."""
+        return self.root / "attempts"
+
+    def attempt(self, shard: str) -> UPath:
+        """Journal of one shard."""
+        return self.attempts / f"shard={shard}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTables:
+    """Where one target folder's results live."""
+
+    root: UPath
+
+    @property
+    def images(self) -> UPath:
+        """Manifest."""
+        return self.root / "images.parquet"
+
+    @property
+    def rejects(self) -> UPath:
+        """Files that look like images but are not usable."""
+        return self.root / "rejects.parquet"
+
+    @property
+    def region_rejects(self) -> UPath:
+        """Images that failed while their regions were cut."""
+        return self.root / "segmentation" / "region_rejects.parquet"
+
+    @property
+    def embedding_rejects(self) -> UPath:
+        """Images that failed while their regions were embedded."""
+        return self.root / "embeddings" / "embedding_rejects.parquet"
+
+    @property
+    def crops(self) -> UPath:
+        """Directory of saved crops."""
+        return self.root / "segmentation" / "crops"
+
+    @property
+    def regions(self) -> UPath:
+        """Boxes."""
+        return self.root / "segmentation" / "regions.parquet"
+
+    @property
+    def embeddings(self) -> UPath:
+        """Vectors of the regions."""
+        return self.root / "embeddings" / "embeddings.parquet"
+
+    @property
+    def tags(self) -> UPath:
+        """tags.json."""
+        return self.root / "tags.json"
+
+    @property
+    def evidence(self) -> UPath:
+        """Who voted."""
+        return self.root / "evidence.parquet"
+
+    @property
+    def sheet(self) -> UPath:
+        """Contact sheet as an HTML page that stands alone."""
+        return self.root / "contact_sheet.html"
+
+    def parts(self, step: str) -> UPath:
+        """Directory of a step's finished chunks and journals; removed when the step commits."""
+        return self.root / ".parts" / step
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All roots. `crop_name` and the tables above are the only places where file names are made."""
+
+    data: UPath
+    source_shards: UPath
+    source_tags: UPath
+    source_processed: UPath
+    reference: UPath
+    target: UPath
+    target_processed: UPath
+    catalog: UPath
+    runs: UPath
+    model_cache: Path
+    weights: Path
+
+    def shard(self, shard: str) -> UPath:
+        """The tar of a shard."""
+        return self.source_shards / f"{shard}.tar"
+
+    def tags(self, shard: str) -> UPath:
+        """The tags table of a shard."""
+        return self.source_tags / f"{shard}.parquet"
+
+    def source(self, model: str) -> SourceTables:
+        """Source tables of a model id."""
+        return SourceTables(self.source_processed / model)
+
+    def folder(self, key: str) -> UPath:
+        """The user's folder a partition key stands for. Read only, always."""
+        return self.target / folder_path(key)
+
+    def folder_tables(self, key: str) -> FolderTables:
+        """Results of a target folder, under its path below the target root."""
+        return FolderTables(self.target_processed / folder_path(key))
+
+    def run_config(self, run: str) -> UPath:
+        """Settings of a run, frozen."""
+        return self.runs / run / "config.json"
+
+
+def crop_name(file: str, region_index: int) -> str:
+    """Name of a saved crop, relative to the crops directory.
+
+    The image's whole name, extension included, is a directory, so `a.jpg` and `a.png` never meet.
+    """
+    return f"{file}/{region_index:03d}.jpg"

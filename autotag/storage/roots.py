@@ -1,0 +1,58 @@
+"""From settings to roots: decides once which root is local and which is an object store."""
+
+from pathlib import Path
+
+from upath import UPath
+
+from autotag.errors import UnwritableRootError
+from autotag.settings import Settings, user_cache_dir
+from autotag.storage.layout import Layout
+
+
+def layout_of(settings: Settings) -> Layout:
+    """All roots of the settings, absolute."""
+    paths = settings.paths
+
+    def root(named: str, default: UPath) -> UPath:
+        return _resolve(named, settings.base) if named else default
+
+    data = _resolve(paths.data, settings.base)
+    return Layout(
+        data=data,
+        source_shards=root(paths.source_shards, data / "source" / "shards"),
+        source_tags=root(paths.source_tags, data / "source" / "tags"),
+        source_processed=root(paths.source_processed, data / "source" / "processed"),
+        reference=root(paths.reference, data / "reference"),
+        target=root(paths.target, data / "target"),
+        target_processed=root(paths.target_processed, data / "target_processed"),
+        catalog=root(paths.catalog, data / "catalog"),
+        runs=root(paths.runs, data / "runs"),
+        model_cache=Path(root(paths.model_cache, UPath(user_cache_dir()))),
+        weights=Path(_resolve(paths.weights, settings.base)),
+    )
+
+
+def is_local(path: UPath) -> bool:
+    """Whether the path is on this machine's file system."""
+    return getattr(path, "protocol", "") in ("", "file", "local")
+
+
+def make_directory(path: UPath) -> None:
+    """Make a directory for output, with its parents.
+
+    Raises:
+        UnwritableRootError: the file system refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableRootError(
+            f"{path}: cannot be written ({error.strerror or error}); make it writable or set another root"
+            " under [paths]"
+        ) from error
+
+
+def _resolve(named: str, base: Path) -> UPath:
+    if "://" in named:
+        return UPath(named)
+    return UPath((base / Path(named).expanduser()).resolve())

@@ -1,0 +1,224 @@
+"""Parquet tables and small files, written whole or not at all, stamped with what made them."""
+
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from autotag.domain.schemas import SCHEMA_VERSION
+from autotag.errors import MissingInputError, PermanentError, UnwritableRootError
+from autotag.storage.roots import is_local, make_directory
+
+_STAMP_KEY = b"autotag"
+
+
+@dataclass(slots=True)
+class Stamp:
+    """Provenance inside a table's own metadata.
+
+    Attributes:
+        table: name of the table's schema.
+        model_id: what made the rows; empty where no model did.
+        fingerprint: hash of inputs and settings; equal means nothing needs doing.
+        extra: counts and other small facts.
+    """
+
+    table: str
+    model_id: str = ""
+    fingerprint: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """JSON."""
+        return json.dumps({"version": SCHEMA_VERSION, **vars_of(self)}, sort_keys=True).encode()
+
+
+def vars_of(stamp: Stamp) -> dict[str, Any]:
+    """The stamp's fields as a dictionary."""
+    return {
+        "table": stamp.table,
+        "model_id": stamp.model_id,
+        "fingerprint": stamp.fingerprint,
+        "extra": stamp.extra,
+    }
+
+
+class TableWriter:
+    """Streams row groups into a temporary sibling; the table appears when the block ends without an error.
+
+    The stamp may be filled until then. On an object store the file is written locally and uploaded whole.
+    """
+
+    def __init__(self, path: UPath, schema: pa.Schema, stamp: Stamp) -> None:
+        self._path = path
+        self._schema = schema
+        self._stamp = stamp
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        self._temporary = _temporary_for(self._path)
+        try:
+            self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        return self
+
+    def write(self, rows: pa.Table | dict[str, Any]) -> None:
+        """Append rows: a table of the schema, or columns by name."""
+        table = rows if isinstance(rows, pa.Table) else pa.table(rows, schema=self._schema)
+        if table.num_rows:
+            self._writer.write_table(table.cast(self._schema))
+            self.rows += table.num_rows
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                self._writer.add_key_value_metadata({_STAMP_KEY: self._stamp.to_bytes()})
+            self._writer.close()
+            if kind is None:
+                self._commit()
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def _commit(self) -> None:
+        written = pq.read_metadata(self._temporary).num_rows
+        if written != self.rows:
+            raise PermanentError(f"{self._path}: {self.rows} rows were given, the file holds {written}")
+        publish_file(self._temporary, self._path)
+
+
+def write_table(path: UPath, table: pa.Table, schema: pa.Schema, stamp: Stamp) -> None:
+    """Write a small table in one go."""
+    with TableWriter(path, schema, stamp) as writer:
+        writer.write(table.select(schema.names))
+
+
+def read_stamp(path: UPath) -> Stamp | None:
+    """The stamp of a table; None when the table is missing, unreadable or not ours."""
+    try:
+        with path.open("rb") as stream:
+            metadata = pq.read_metadata(stream).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return None
+    if _STAMP_KEY not in metadata:
+        return None
+    values = json.loads(metadata[_STAMP_KEY])
+    if values.pop("version", None) != SCHEMA_VERSION:
+        return None
+    return Stamp(**values)
+
+
+def is_current(path: UPath, fingerprint: str) -> bool:
+    """Whether the table exists and was made from exactly these inputs."""
+    stamp = read_stamp(path)
+    return stamp is not None and stamp.fingerprint == fingerprint
+
+
+def read_table(path: UPath, columns: list[str] | None = None, *, made_by: str = "") -> pa.Table:
+    """Read a table.
+
+    Args:
+        path: the file.
+        columns: those wanted; all by default.
+        made_by: the asset to name when the table is missing.
+
+    Raises:
+        MissingInputError: the table is not there.
+    """
+    try:
+        with path.open("rb") as stream:
+            return pq.read_table(stream, columns=columns)
+    except FileNotFoundError as error:
+        raise MissingInputError(_missing(path, made_by)) from error
+
+
+def iter_batches(path: UPath, columns: list[str], rows: int = 4096) -> Iterator[pa.RecordBatch]:
+    """Stream a table's rows in order, `rows` at a time.
+
+    Raises:
+        MissingInputError: the table is not there.
+    """
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError as error:
+        raise MissingInputError(_missing(path, "")) from error
+    with stream:
+        yield from pq.ParquetFile(stream).iter_batches(rows, columns=columns)
+
+
+def count_rows(path: UPath) -> int:
+    """Rows of a table, from its footer.
+
+    Raises:
+        MissingInputError: the table is not there.
+    """
+    try:
+        with path.open("rb") as stream:
+            return pq.read_metadata(stream).num_rows
+    except FileNotFoundError as error:
+        raise MissingInputError(_missing(path, "")) from error
+
+
+def write_text(path: UPath, text: str) -> None:
+    """Write a small text file, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: UPath, data: bytes) -> None:
+    """Write a small file, whole or not at all.
+
+    Raises:
+        UnwritableRootError: the file system refuses.
+    """
+    temporary = _temporary_for(path)
+    try:
+        temporary.write_bytes(data)
+        publish_file(temporary, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def publish_file(temporary: Path, path: UPath) -> None:
+    """Make a finished local file visible under its name: an atomic replace, or one upload."""
+    if is_local(path):
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(Path(path))
+    else:
+        path.fs.put_file(str(temporary), path.path)
+
+
+@contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """A local directory that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="autotag-") as directory:
+        yield Path(directory)
+
+
+def _temporary_for(path: UPath) -> Path:
+    name = f".{path.name[:80]}.{uuid.uuid4().hex[:12]}.tmp"
+    if not is_local(path):
+        return Path(tempfile.gettempdir()) / name
+    make_directory(path.parent)
+    return Path(path.parent) / name
+
+
+def _unwritable(path: UPath, error: OSError) -> UnwritableRootError:
+    return UnwritableRootError(
+        f"{path}: cannot be written ({error.strerror or error}); make it writable or set another root under [paths]"
+    )
+
+
+def _missing(path: UPath, made_by: str) -> str:
+    return f"{path} is not there" + (f"; materialise {made_by} first" if made_by else "")
