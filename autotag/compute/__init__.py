@@ -1,0 +1,1 @@
+"""How work runs: the kernel, and the engines that hand units to workers."""

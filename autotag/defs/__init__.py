@@ -1,0 +1,1 @@
+"""Dagster only: partitions, assets, checks, resources, sensor, jobs. Nothing is computed here."""

@@ -45,7 +45,7 @@ def target_folder_sensor(context: dg.SensorEvaluationContext, runtime: AutotagRu
         requests.append(target_folders.build_delete_request(gone))
     registered = known.union(added)
     now_s = time.time()
-    runs = [] if not any_release(layout) else [
+    runs = [] if not any_release(layout.reference) else [
         dg.RunRequest(run_key=f"{folder.key}:{folder.version}", partition_key=folder.key)
         for folder in found
         if folder.key in registered and not folder.is_processed and folder.is_quiet(now_s, settings.target.quiet_s)

@@ -1,0 +1,1 @@
+"""Pure: identity, regions, vectors, votes, table schemas. No I/O, no clock."""

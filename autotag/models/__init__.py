@@ -1,0 +1,1 @@
+"""Neural networks behind protocols: adapters, registry, fakes."""

@@ -105,3 +105,9 @@ class CropPreprocessing:
         batch.sub_(torch.tensor(self.mean, device=device).view(shape))
         batch.div_(torch.tensor(self.std, device=device).view(shape))
         return batch.contiguous(memory_format=torch.channels_last)
+
+
+def rgb_triple(values: Sequence[float]) -> tuple[float, float, float]:
+    """Three numbers from a model's configuration, one a channel."""
+    red, green, blue = values
+    return (float(red), float(green), float(blue))

@@ -15,7 +15,7 @@ import numpy as np
 
 from autotag.domain.regions import RgbImage
 from autotag.errors import MissingWeightsError, SettingsError
-from autotag.models.crop_pixels import CropPreprocessing
+from autotag.models.crop_pixels import CropPreprocessing, rgb_triple
 from autotag.models.devices import open_device, runs_half
 from autotag.models.hub import hub_weights, local_hub_file
 from autotag.models.protocols import Vectors
@@ -180,17 +180,12 @@ def _preprocessing(config: Any) -> CropPreprocessing:
     size = config["size"]
     return CropPreprocessing(
         size_px=(size, size) if isinstance(size, int) else (int(size[0]), int(size[1])),
-        mean=_channels(config["mean"]),
-        std=_channels(config["std"]),
+        mean=rgb_triple(config["mean"]),
+        std=rgb_triple(config["std"]),
         resize_mode=config["resize_mode"],
         interpolation="bilinear" if config["interpolation"] == "bilinear" else "bicubic",
         fill=int(config["fill_color"]),
     )
-
-
-def _channels(values: Sequence[float]) -> tuple[float, float, float]:
-    red, green, blue = values
-    return (float(red), float(green), float(blue))
 
 
 def _find(spec: ModelSpec, fetch: bool) -> Path:

@@ -131,8 +131,11 @@ def _build(weights: Path) -> tuple[Any, Any, int]:
     if "sam3" in weights.stem:
         from ultralytics.models.sam.build_sam3 import build_interactive_sam3
 
-        # It opens the file itself and ignores keys it does not know; the read above has shown that the file holds tensors only.
+        # It opens the file itself, which is safe after the read above, and ignores keys it does not know: look for its two halves.
+        keys = set(tensors["model"] if isinstance(tensors.get("model"), dict) else tensors)
         del tensors
+        if not all(any(key.startswith(half) for key in keys) for half in ("detector.", "tracker.")):
+            raise unreadable(weights, KeyError("it holds no SAM 3 network"))
         return build_interactive_sam3(str(weights)), SAM3Predictor, 1008
     builders = [build for name, build in sam_model_map.items() if weights.name.endswith(name)]
     if not builders:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from autotag.domain.regions import RgbImage
 from autotag.errors import SettingsError, UsageError
-from autotag.models.crop_pixels import CropPreprocessing
+from autotag.models.crop_pixels import CropPreprocessing, rgb_triple
 from autotag.models.devices import open_device, runs_half
 from autotag.models.hub import hub_weights, local_hub_file
 from autotag.models.protocols import Vectors
@@ -110,19 +110,25 @@ def _build(spec: ModelSpec, weights: Path) -> Any:
 
     model, _ = _model_and_checkpoint(spec)
     config = _known_config(model)
-    resized: dict[str, Any] = {}
+    size: dict[str, Any] = {}
     if model.startswith("vit_") and max(config.input_size[1:]) > LARGEST_OWN_SIZE_PX:
-        resized["img_size"] = VIT_SIZE_PX
-    try:
-        return timm.create_model(
-            model,
-            pretrained=True,
-            pretrained_cfg_overlay={"file": str(weights), "source": ""},
-            num_classes=0,
-            **resized,
-        )
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError, OSError) as error:
-        raise unreadable(weights, error) from error
+        size["img_size"] = VIT_SIZE_PX
+    first_error: Exception | None = None
+    # timm accepts a checkpoint that fits nowhere if the numbers of classes differ: the rest stays random. Where they are equal it is
+    # strict, so the classifier is loaded first and taken off afterwards; a checkpoint may also come without one.
+    for classes in dict.fromkeys((config.num_classes, 0)):
+        overlay = {"file": str(weights), "source": "", "num_classes": classes}
+        try:
+            network = timm.create_model(
+                model, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes, **size
+            )
+        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError, OSError) as error:
+            first_error = first_error or error
+            continue
+        if classes:
+            cast(Any, network).reset_classifier(0)
+        return network
+    raise unreadable(weights, first_error or ValueError("it fits no form of the model"))
 
 
 def _preprocessing(network: Any) -> CropPreprocessing:
@@ -134,8 +140,8 @@ def _preprocessing(network: Any) -> CropPreprocessing:
         raise SettingsError(f"the backbone wants its images resized by {config['interpolation']!r}, which is not supported.")
     return CropPreprocessing(
         size_px=(height, width),
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
+        mean=rgb_triple(config["mean"]),
+        std=rgb_triple(config["std"]),
         resize_mode="squash" if config["crop_mode"] == "squash" else "shortest",
         interpolation=config["interpolation"],
         resize_px=int(min(height, width) / config["crop_pct"]),

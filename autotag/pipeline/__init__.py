@@ -1,0 +1,1 @@
+"""One verb an asset: the whole computation, callable without Dagster."""

@@ -1,0 +1,1 @@
+"""The reference index: chosen, built, measured and searched with FAISS."""

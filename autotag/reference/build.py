@@ -32,7 +32,8 @@ _SLICE_ROWS = 65_536
 """Rows turned to float32 and handed to FAISS at a time, however large the batches are."""
 _OPQ_ITERATIONS = 8
 _OPQ_FIRST_PQ_ITERATIONS = 10
-# FAISS's 50 and 40 take minutes per 10,000 vectors of 640 values on two cores; most of the gain is in the first few.
+# FAISS's 50 and 40 take minutes per 10,000 vectors of 640 values on two cores; most of the gain comes
+# in the first few.
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +148,26 @@ def _slices(plan: IndexPlan, batches: VectorBatches) -> Iterator[Vectors]:
     for batch in batches():
         if batch.ndim != 2 or batch.shape[1] != plan.dim:
             raise ModelMismatchError(
-                f"vectors {seen}.. have shape {batch.shape}, planned were vectors of length {plan.dim}; embed these"
-                " shards with the model the others were embedded with"
+                f"vectors {seen}.. have shape {batch.shape}, planned were vectors of length {plan.dim};"
+                " embed these shards with the model the others were embedded with"
             )
         for low in range(0, len(batch), _SLICE_ROWS):
             block = np.ascontiguousarray(batch[low : low + _SLICE_ROWS], dtype=np.float32)
             if not np.isfinite(block).all():
                 raise PermanentError(
-                    f"a vector among rows {seen + low} to {seen + low + len(block) - 1} is not finite; materialise"
-                    " source_embeddings again for the shard that holds it"
+                    f"a vector among rows {seen + low} to {seen + low + len(block) - 1} is not finite;"
+                    " materialise source_embeddings again for the shard that holds it"
                 )
             if seen + low + len(block) > plan.rows:
-                raise CountsDoNotCloseError(f"reference index: {plan.rows} vectors announced, the stream holds more")
+                raise _miscounted(plan.rows, "more")
             yield block
         seen += len(batch)
     if seen != plan.rows:
-        raise CountsDoNotCloseError(f"reference index: {plan.rows} vectors announced, the stream holds {seen}")
+        raise _miscounted(plan.rows, str(seen))
+
+
+def _miscounted(announced: int, found: str) -> CountsDoNotCloseError:
+    return CountsDoNotCloseError(f"reference index: {announced} vectors announced, the stream holds {found}")
 
 
 def _empty_index(plan: IndexPlan, device: Device) -> tuple[Any, Any]:
@@ -208,8 +213,8 @@ def _write(index: Any, path: Path) -> None:
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
         raise UnwritableRootError(
-            f"{path}: the index cannot be written ({str(error).strip().splitlines()[0][:200]}); make room or make it"
-            " writable"
+            f"{path}: the index cannot be written ({str(error).strip().splitlines()[0][:200]}); make room"
+            " or make it writable"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

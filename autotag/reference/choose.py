@@ -16,7 +16,7 @@ from autotag.errors import MissingInputError, SettingsError
 from autotag.reference.factory_size import estimate_bytes, read_factory, rows_to_train, runs_on_gpu
 
 FLAT_ROWS = 100_000
-"""Up to here every vector is compared: 100k x 640 cost about 3 ms a query on one core, and nothing to train."""
+"""Up to here every vector is compared: 100k x 640 cost a few ms a query on one core and need no training."""
 FAST_SCAN_ROWS = 5_000_000
 """From here 4-bit codes are scanned first and the best re-ranked at float16, where memory allows both."""
 _MAX_LISTS = 65_536
@@ -92,8 +92,9 @@ def plan_index(
         smallest = size if smallest is None else min(smallest, size)
     needed = f"needs {_mib(smallest)} MiB" if smallest else "cannot be trained in it"
     raise SettingsError(
-        f"index.memory_budget_mib: {_mib(memory_budget_bytes)} MiB cannot hold {rows} vectors of length {dim}; the"
-        f" smallest index that would do {needed}; raise the budget, index fewer shards, or name one with index.factory"
+        f"index.memory_budget_mib: {_mib(memory_budget_bytes)} MiB cannot hold {rows} vectors of length {dim};"
+        f" the smallest index that would do {needed}; raise the budget, index fewer shards, or name one with"
+        " index.factory"
     )
 
 
@@ -103,13 +104,13 @@ def _named_plan(
     least, _ = rows_to_train(factory, rows)
     if least > rows:
         raise SettingsError(
-            f"index.factory: {factory} has to be trained on at least {least} vectors and there are {rows}; name one"
-            " with fewer lists or codes, or leave index.factory empty"
+            f"index.factory: {factory} has to be trained on at least {least} vectors and there are {rows};"
+            " name one with fewer lists or codes, or leave index.factory empty"
         )
     if device == "cuda" and not runs_on_gpu(factory):
         raise SettingsError(
-            f'index.factory: FAISS cannot move {factory} to a GPU; set index.device = "cpu" or name a factory of the'
-            " form Flat, IVF<n>,Flat|SQfp16|SQ8 or OPQ<m>_<d>,IVF<n>,PQ<m>"
+            f'index.factory: FAISS cannot move {factory} to a GPU; set index.device = "cpu" or name a factory'
+            " of the form Flat, IVF<n>,Flat|SQfp16|SQ8 or OPQ<m>_<d>,IVF<n>,PQ<m>"
         )
     size = estimate_bytes(factory, rows, dim)
     reason = f"{rows} rows: named by index.factory"
@@ -145,7 +146,7 @@ def _ladder(rows: int, dim: int, budget_bytes: int, device: Device) -> Iterator[
 
 
 def _lists(rows: int, dim: int, budget_bytes: int) -> int:
-    """Power of two near 4 * sqrt(rows), fewer where the budget cannot hold what trains them; 0 = none at all."""
+    """Power of two near 4 * sqrt(rows), fewer where the budget cannot hold their training; 0 = none."""
     lists = min(_MAX_LISTS, 2 ** round(math.log2(4 * math.sqrt(rows))))
     while lists and _LEAST_ROWS_PER_LIST * lists > min(rows, _trainable_rows(dim, budget_bytes)):
         lists //= 2
@@ -154,8 +155,8 @@ def _lists(rows: int, dim: int, budget_bytes: int) -> int:
 
 def _pq_sizes(dim: int) -> list[int]:
     """Bytes a code, finest first: 4, 8, 16 and 32 values a byte, and FAISS's GPU sizes among them."""
-    wanted = {max(1, dim // values) for values in (4, 8, 16, 32)} | {m for m in (96, 64, 32, 16) if 4 * m <= dim}
-    return sorted(wanted, reverse=True)
+    by_dim = {max(1, dim // values) for values in (4, 8, 16, 32)}
+    return sorted(by_dim | {m for m in (96, 64, 32, 16) if 4 * m <= dim}, reverse=True)
 
 
 def _plan(

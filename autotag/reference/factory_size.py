@@ -1,7 +1,7 @@
 """How large an index of a FAISS factory string gets, and what it needs to be trained. Pure arithmetic.
 
-Sizes follow the code layouts of FAISS: a flat vector takes 4 bytes a value, SQfp16 2, SQ8 1, SQ6 3/4, SQ4 1/2,
-PQ M codes of 8 bits, or of 4 bits with x4fs in blocks of 32 rows; an inverted list adds an 8-byte id a row.
+Sizes follow the code layouts of FAISS: a flat vector takes 4 bytes a value, SQfp16 2, SQ8 1, SQ6 3/4, SQ4
+1/2, PQ M codes of 8 bits, or of 4 bits with x4fs in blocks of 32 rows; an inverted list adds an 8-byte id a row.
 """
 
 import math
@@ -82,7 +82,7 @@ def estimate_bytes(factory: str, rows: int, dim: int) -> int:
 
 
 def rows_to_train(factory: str, rows: int) -> tuple[int, int]:
-    """Training rows an index cannot do without, and those it had better have; both 0 where nothing is trained.
+    """Training rows an index cannot do without, and those it had better have; 0, 0 = nothing is trained.
 
     The second is at most `rows`; the first may be more, and then the factory does not suit so few rows.
     """

@@ -42,15 +42,16 @@ def to_gpu(index: Any, factory: str) -> tuple[Any, Any]:
 
     if not hasattr(faiss, "index_cpu_to_gpu") or faiss.get_num_gpus() < 1:
         raise SettingsError(
-            'index.device: "cuda" was asked for and FAISS sees no GPU (a driver too old, CUDA_VISIBLE_DEVICES empty,'
-            ' or the faiss-cpu build); set index.device = "cpu"'
+            'index.device: "cuda" was asked for and FAISS sees no GPU (a driver too old, CUDA_VISIBLE_DEVICES'
+            ' empty, or the faiss-cpu build); set index.device = "cpu"'
         )
     resources = faiss.StandardGpuResources()
     try:
         return faiss.index_cpu_to_gpu(resources, 0, index), resources
     except RuntimeError as error:
         raise SettingsError(
-            f'index.device: FAISS cannot move {factory} to the GPU ({_first_line(error)}); set index.device = "cpu"'
+            f'index.device: FAISS cannot move {factory} to the GPU ({_first_line(error)});'
+            ' set index.device = "cpu"'
         ) from error
 
 
@@ -97,10 +98,13 @@ def read_index(path: Path, *, mmap: bool = False) -> Any:
         faiss.set_deserialization_vector_byte_limit(size_bytes)
         faiss.set_deserialization_loop_limit(max(_LEAST_LOOP_LIMIT, size_bytes // 8))
         try:
-            return faiss.read_index(str(path), _mmap_flags(path) if mmap else 0)
+            # A table that only L2 search uses; larger than the file at times, and checked against the limit.
+            flags = faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE
+            return faiss.read_index(str(path), flags | (_mmap_flags(path) if mmap else 0))
         except RuntimeError as error:
             raise CorruptIndexError(
-                f"{path}: FAISS {faiss.__version__} cannot read it ({_first_line(error)}); run `autotag build-index`"
+                f"{path}: FAISS {faiss.__version__} cannot read it ({_first_line(error)});"
+                " run `autotag build-index`"
             ) from error
         finally:
             faiss.set_deserialization_vector_byte_limit(before[0])

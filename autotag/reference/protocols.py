@@ -31,9 +31,9 @@ class NeighbourSearcher(Protocol):
         ...
 
     def search(self, queries: Vectors, k: int) -> SearchHits:
-        """Neighbours of float32 (n, dim) queries, one result row a query, in order; k more than rows is padded.
+        """Neighbours of float32 (n, dim) queries, one result row a query, in order.
 
-        Empty queries give arrays of shape (0, k).
+        More than `rows` neighbours are padded. Empty queries give arrays of shape (0, k).
 
         Raises:
             ModelMismatchError: the queries have another length than the index's vectors.
@@ -49,7 +49,7 @@ def checked_queries(queries: Vectors, dim: int) -> Vectors:
     """
     if queries.ndim != 2 or queries.shape[1] != dim:
         raise ModelMismatchError(
-            f"queries have shape {queries.shape}, the reference index holds vectors of length {dim}; embed the"
-            " queries with the model the index was built with, or run `autotag build-index` for this model"
+            f"queries have shape {queries.shape}, the reference index holds vectors of length {dim}; embed"
+            " the queries with the model the index was built with, or run `autotag build-index` for this model"
         )
     return np.ascontiguousarray(queries, dtype=np.float32)

@@ -35,7 +35,7 @@ class SearchOptions:
 
 
 class ReferenceSearcher:
-    """A `NeighbourSearcher` over a released index. Safe to share between threads as long as nobody tunes it."""
+    """A `NeighbourSearcher` over a released index. Threads may share it on the CPU while nobody tunes it."""
 
     def __init__(self, index: Any, search_params: dict[str, float], options: SearchOptions) -> None:
         """Wrap a FAISS index in host memory; `open` is the way in for released ones.
@@ -77,16 +77,16 @@ class ReferenceSearcher:
         options = options or SearchOptions()
         if expect_model_id is not None and expect_model_id != manifest.model_id:
             raise ModelMismatchError(
-                f"reference index {manifest.version} holds vectors of {manifest.model_id}, the queries come from"
-                f" {expect_model_id}; run `autotag build-index` with {expect_model_id}, or set [models] back"
+                f"reference index {manifest.version} holds vectors of {manifest.model_id}, the queries come"
+                f" from {expect_model_id}; run `autotag build-index` with {expect_model_id}, or set [models] back"
             )
         path = Path(directory) / INDEX_FILE
         _check_bytes(path, manifest)
         index = read_index(path, mmap=options.mmap)
         if (index.ntotal, index.d) != (manifest.rows, manifest.dim):
             raise CorruptIndexError(
-                f"{path} holds {index.ntotal} vectors of length {index.d}, its manifest says {manifest.rows} of length"
-                f" {manifest.dim}; run `autotag build-index`"
+                f"{path} holds {index.ntotal} vectors of length {index.d}, its manifest says {manifest.rows} of"
+                f" length {manifest.dim}; run `autotag build-index`"
             )
         return cls(index, manifest.search_params, options)
 
@@ -150,4 +150,6 @@ def _check_bytes(path: Path, manifest: ReferenceManifest) -> None:
             f"{path} has {size_bytes} bytes, {manifest.index_bytes} were released; run `autotag build-index`"
         )
     if sha256_of_file(path) != manifest.index_sha256:
-        raise CorruptIndexError(f"{path} is not the file that was released (SHA-256); run `autotag build-index`")
+        raise CorruptIndexError(
+            f"{path} is not the file that was released (its SHA-256 differs); run `autotag build-index`"
+        )

@@ -1,0 +1,1 @@
+"""Sample corpora, made from photographs that installed packages ship."""

@@ -1,4 +1,4 @@
-"""The stamps sample: some 300 small photographs with a category each, from Debian's `tuxpaint-stamps-default`.
+"""The stamps sample: 310 small photographs with a category each, from Debian's `tuxpaint-stamps-default`.
 
 Photographs only, on white. Tags are the category path, captions the package's own one-line descriptions. The
 package is GPL-2; it is read where the system's package manager, or `dpkg -x`, has put it and is not shipped.
@@ -86,8 +86,8 @@ def make_stamps_sample(root: Path, stamps_dir: Path | None = None) -> SampleSumm
     photographs = _photographs(directory)
     if not photographs:
         raise MissingInputError(
-            f"{directory} holds no stamps; install them with `apt-get install tuxpaint-stamps-default`, or unpack"
-            " that package with `dpkg -x` and name its usr/share/tuxpaint/stamps"
+            f"{directory} holds no stamps; install them with `apt-get install tuxpaint-stamps-default`,"
+            " or unpack that package with `dpkg -x` and name its usr/share/tuxpaint/stamps"
         )
     images = [_sample_image(path, directory) for path in photographs]
     target = images[_EVERY_NTH_IS_A_TARGET // 2 :: _EVERY_NTH_IS_A_TARGET]
@@ -119,7 +119,9 @@ def _framed(image: Image.Image) -> Image.Image:
     """A white margin around the cut-out, then at least the least size."""
     framed = ImageOps.expand(image, border=max(image.size) // _MARGIN_PART, fill="white")
     factor = max(1.0, _MIN_LONG_EDGE_PX / max(framed.size))
-    return framed.resize((round(framed.width * factor), round(framed.height * factor)), Image.Resampling.LANCZOS)
+    return framed.resize(
+        (round(framed.width * factor), round(framed.height * factor)), Image.Resampling.LANCZOS
+    )
 
 
 def _caption(path: Path) -> str:

@@ -143,9 +143,7 @@ def _archive_files(shards: Sequence[Sequence[SampleImage]]) -> dict[str, bytes]:
     for number, images in enumerate(shards):
         name = shard_name(number)
         files[f"source/shards/{name}.tar"] = _tar(images)
-        files[f"source/tags/{name}.parquet"] = _table(
-            [image.name for image in images], images, _TAGS
-        )
+        files[f"source/tags/{name}.parquet"] = _table([image.name for image in images], images, _TAGS)
     return files
 
 
@@ -170,7 +168,11 @@ def _tar(images: Sequence[SampleImage]) -> bytes:
 
 
 def _table(names: Sequence[str], images: Sequence[SampleImage], schema: pa.Schema) -> bytes:
-    columns = [list(names), [list(image.tags) for image in images], [image.caption or None for image in images]]
+    columns = [
+        list(names),
+        [list(image.tags) for image in images],
+        [image.caption or None for image in images],
+    ]
     stream = io.BytesIO()
     pq.write_table(pa.table(columns, schema=schema), stream)
     return stream.getvalue()

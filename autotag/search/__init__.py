@@ -1,0 +1,1 @@
+"""The query side: words and vectors in, ranked regions with their tags out."""

@@ -1,0 +1,1 @@
+"""Where bytes live: every path, atomic tables, tar streams, safe decoding, releases."""

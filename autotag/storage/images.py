@@ -104,14 +104,15 @@ def decode_image(data: bytes, limits: ImageLimits) -> DecodedImage:
     EXIF orientation is applied (in PNG only where it stands before the pixels, as browsers do; an unreadable
     EXIF block counts as upright). Transparency is laid on white, CMYK and palettes are converted, of an
     animation the first frame is taken. 16-bit values v become round(v / 257); 16-bit colour loses its low
-    byte. 32-bit integers and floats have no agreed white: the darkest finite value becomes 0, the brightest 255.
+    byte. 32-bit integers and floats have no agreed white: the darkest finite value becomes 0, the brightest
+    255.
 
     Args:
         data: the whole file.
         limits: what to refuse.
 
     Raises:
-        RejectedImageError: stage `decode`; empty, truncated, damaged, of another kind, too large or too small.
+        RejectedImageError: stage `decode`; empty, truncated, damaged, of another kind, too large, too small.
     """
     return _guarded(lambda: _decode(data, limits))
 

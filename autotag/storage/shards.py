@@ -6,11 +6,11 @@ Owns what counts as an image member, what its key is, and the balance of what wa
 import tarfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from upath import UPath
 
-from autotag.errors import BadShardError, CountsDoNotCloseError
+from autotag.errors import BadShardError, CountsDoNotCloseError, MissingInputError, RetryableError
 from autotag.storage.images import ImageLimits
 from autotag.storage.roots import is_local
 from autotag.storage.tar_stream import TarStream
@@ -167,7 +167,9 @@ def read_member(shard: UPath, offset_bytes: int, size_bytes: int) -> bytes:
     """One member's bytes by their place in the tar, without reading the rest.
 
     Raises:
-        BadShardError: the shard is not there or ends too early: it was changed after it was read.
+        MissingInputError: the shard is not there any more.
+        BadShardError: it ends too early: it was changed after it was read.
+        RetryableError: reading failed.
     """
     try:
         if is_local(shard):
@@ -176,10 +178,14 @@ def read_member(shard: UPath, offset_bytes: int, size_bytes: int) -> bytes:
                 data = stream.read(size_bytes)
         else:
             end_bytes = offset_bytes + size_bytes
-            data = bytes(shard.fs.cat_file(shard.path, start=offset_bytes, end=end_bytes))
+            data = cast("bytes", shard.fs.cat_file(shard.path, start=offset_bytes, end=end_bytes))
     except FileNotFoundError as error:
-        raise BadShardError(
+        raise MissingInputError(
             f"{shard} is not there any more; put it back, or process the source anew"
+        ) from error
+    except OSError as error:
+        raise RetryableError(
+            f"{shard}: reading at byte {offset_bytes} failed ({error}); try again"
         ) from error
     if len(data) != size_bytes:
         raise BadShardError(
@@ -228,5 +234,5 @@ def _plain(name: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Bytes that are no UTF-8 as `\\xNN`, so that the text can be stored."""
+    """Bytes that are no UTF-8 are spelled out in hexadecimal, so that the text can be stored."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -155,6 +155,19 @@ def iter_batches(path: UPath, columns: list[str], rows: int = 4096) -> Iterator[
         yield from pq.ParquetFile(stream).iter_batches(rows, columns=columns)
 
 
+def read_schema(path: UPath) -> pa.Schema:
+    """Columns of a table, from its footer.
+
+    Raises:
+        MissingInputError: the table is not there.
+    """
+    try:
+        with path.open("rb") as stream:
+            return pq.read_schema(stream)
+    except FileNotFoundError as error:
+        raise MissingInputError(_missing(path, "")) from error
+
+
 def count_rows(path: UPath) -> int:
     """Rows of a table, from its footer.
 

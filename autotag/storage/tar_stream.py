@@ -171,7 +171,7 @@ def _has_data(info: tarfile.TarInfo) -> bool:
 
 
 def _pax_records(payload: bytes) -> dict[str, str]:
-    """Records `<length> <key>=<value>\\n`, the length counting the whole record."""
+    """Records `<length> <key>=<value><newline>`, the length counting the whole record."""
     records: dict[str, str] = {}
     at = 0
     while at < len(payload) and payload[at]:

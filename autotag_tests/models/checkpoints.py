@@ -5,6 +5,10 @@ from typing import Any
 
 import torch
 
+from autotag.models.sam_detector import SegmentEverything, load_sam_detector
+from autotag.models.specs import ModelSpec
+from autotag_tests.contracts.pictures import blobs
+
 IMAGE_SIZE_PX = 160
 
 
@@ -26,11 +30,11 @@ def save_box_network(path: Path, architecture: str, seed: int) -> Path:
     return path
 
 
-def save_sam(path: Path, build: Any, nested: bool, seed: int, bias_shift: torch.Tensor | None = None) -> Path:
+def save_sam(path: Path, build: Any, nested: bool, seed: int, how: SegmentEverything) -> Path:
     """A SAM checkpoint: flat, or below the key "model" as SAM 2.1 has it.
 
-    The masks of random weights are either everything or nothing. So that boxes come out, the mask head's offset is dropped and its
-    contrast raised, `bias_shift` centres what it sees, and the quality head is raised to believe in its masks.
+    The masks of random weights are everything, nothing or a checkerboard. So that boxes come out, the upscaling is made smooth, the
+    mask head's offset is dropped and its contrast raised, what it sees is centred, and the quality head believes in its masks.
     """
     torch.manual_seed(seed)
     state = build().state_dict()
@@ -41,10 +45,23 @@ def save_sam(path: Path, build: Any, nested: bool, seed: int, bias_shift: torch.
             value *= 1000
         if "output_hypernetworks_mlps" in key and key.endswith("layers.2.bias"):
             value *= 0
-        if bias_shift is not None and key.endswith("output_upscaling.3.bias"):
-            value -= bias_shift
+        if "output_upscaling" in key and value.ndim == 4:
+            value[:] = value.mean((2, 3), keepdim=True)
+    torch.save({"model": state} if nested else state, path)
+    [bias] = [value for key, value in state.items() if key.endswith("output_upscaling.3.bias")]
+    bias -= _mean_before_masks(path, how)
     torch.save({"model": state} if nested else state, path)
     return path
+
+
+def _mean_before_masks(path: Path, how: SegmentEverything) -> torch.Tensor:
+    seen: list[torch.Tensor] = []
+    detector = load_sam_detector(ModelSpec(f"sam:{path}"), how)
+    for name, module in detector._predictor.model.named_modules():
+        if name.endswith("output_upscaling.3"):
+            module.register_forward_hook(lambda _module, _inputs, output: seen.append(output.clone()))
+    detector.detect([blobs(96, 64, 1)])
+    return torch.cat(seen).mean(dim=(0, 2, 3)).clone()
 
 
 def save_open_clip(path: Path, arch: str, seed: int) -> Path:
@@ -61,10 +78,10 @@ def save_open_clip(path: Path, arch: str, seed: int) -> Path:
     return path
 
 
-def save_timm(path: Path, model: str, seed: int) -> Path:
-    """A timm state dict."""
+def save_timm(path: Path, model: str, seed: int, classes: int = 0) -> Path:
+    """A timm state dict, without a classifier or with one."""
     import timm
 
     torch.manual_seed(seed)
-    torch.save(timm.create_model(model, pretrained=False, num_classes=0).state_dict(), path)
+    torch.save(timm.create_model(model, pretrained=False, num_classes=classes).state_dict(), path)
     return path

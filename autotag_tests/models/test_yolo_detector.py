@@ -77,7 +77,7 @@ def test_class_names_are_those_of_the_checkpoint(plain_detector: Detector, plain
 
 
 def test_the_fingerprint_needs_no_network_and_is_the_one_of_the_loaded_model(
-    self, plain_spec: ModelSpec, plain_detector: Detector
+    plain_spec: ModelSpec, plain_detector: Detector
 ) -> None:
     assert detector_fingerprint(plain_spec) == plain_detector.fingerprint == load_detector(plain_spec).fingerprint
     assert re.fullmatch(r"yolo11n-[0-9a-f]{8}-p1", plain_detector.fingerprint)

@@ -75,7 +75,8 @@ def test_other_columns_are_an_error_that_says_what_was_found_and_expected(
     with pytest.raises(BadTagsError) as caught:
         read_tags(path)
     message = str(caught.value)
-    assert str(path) in message and "expected columns: key: string, tags: list<string>" in message
+    assert str(path) in message
+    assert "expected columns: key: string, tags: list<string>" in message
     assert all(f"{name}:" in message for name in columns)
 
 

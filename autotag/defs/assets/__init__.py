@@ -1,0 +1,1 @@
+"""One asset a file, one group a folder."""

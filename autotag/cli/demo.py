@@ -1,0 +1,66 @@
+"""autotag demo."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from autotag.cli.session import Session
+from autotag.cli.verb import run_assets
+
+TABLE_IMAGES = 8
+
+
+def demo(
+    directory: Annotated[Path, typer.Option("--dir", help="Everything is made below it.")] = Path("demo"),
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser at the end.")] = False,
+) -> None:
+    """Sample archive, all assets, two tagged folders, a page to look at. A few minutes, no download."""
+    from autotag.samples.photos import make_photo_sample
+
+    console = Console()
+    root = directory.resolve()
+    console.rule("1  sample archive")
+    made = make_photo_sample(root / "data")
+    console.print(f"{made.images} images with {made.tags} tags in {len(made.shards)} shards; folders to tag: "
+                  + ", ".join(f"{name} ({count} images)" for name, count in made.folders.items()), highlight=False)
+    settings = root / "autotag.toml"
+    if not settings.exists():
+        settings.write_text(f"[source]\nfirst_shard = 0\nlast_shard = {len(made.shards) - 1}\n", encoding="utf-8")
+    session = Session.open(settings)
+    console.rule("2  archive: regions and vectors")
+    run_assets(session, "source_job", ["source_images", "source_embeddings"], session.shards(None))
+    console.rule("3  reference index")
+    run_assets(session, "index_job", ["faiss_index"])
+    pages = []
+    assets = ["target_images", "target_crops", "target_embeddings", "folder_tags"]
+    for name in made.folders:
+        console.rule(f"4  folder {name}")
+        key = session.folder(name)
+        run_assets(session, "process_target_job", assets, [key])
+        _print_tags(console, session, key)
+        pages.append(session.layout.folder_tables(key).sheet)
+    console.rule("look")
+    for page in pages:
+        console.print(f"contact sheet: file://{page}", highlight=False, soft_wrap=True)
+    console.print(f'search:        autotag search "a person" --config {settings}', highlight=False, soft_wrap=True)
+    console.print(f"control room:  autotag up --config {settings}", highlight=False, soft_wrap=True)
+    if show and pages:
+        webbrowser.open(f"file://{pages[0]}")
+
+
+def _print_tags(console: Console, session: Session, key: str) -> None:
+    import json
+
+    document = json.loads(session.layout.folder_tables(key).tags.read_text(encoding="utf-8"))
+    table = Table("file", "tags (score, votes)", box=None, header_style="bold")
+    for image in document["images"][:TABLE_IMAGES]:
+        tags = ", ".join(f"{tag['tag']} ({tag['score']:.2f}, {tag['votes']})" for tag in image["tags"])
+        table.add_row(image["file"], tags or f"[dim]{image.get('reason', '')}[/]")
+    console.print(table)
+    more = len(document["images"]) - TABLE_IMAGES
+    if more > 0:
+        console.print(f"[dim]and {more} more[/]")

@@ -1,0 +1,48 @@
+"""faiss_index: the reference index over all embedded shards."""
+
+import dagster as dg
+
+from autotag.defs.assets.source.source_embeddings import source_embeddings
+from autotag.defs.materialized import failures, metadata
+from autotag.defs.partitions import code_version
+from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.pipeline.build_reference import ReferenceOptions, build_reference
+
+
+@dg.asset(
+    group_name="reference",
+    deps=[source_embeddings],
+    code_version=code_version(1),
+    pool="reference",
+    kinds={"faiss", "parquet"},
+)
+def faiss_index(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> dg.MaterializeResult:
+    """Joins all embedded shards into one index, measures its recall, releases it with its mapping to tags."""
+    index = runtime.settings.index
+    with failures():
+        plan = runtime.plan(context)
+        options = ReferenceOptions(
+            factory=index.factory,
+            memory_budget_bytes=index.memory_budget_mib * 2**20,
+            device=index.device,
+            threads=0,
+            query_batch=index.query_batch,
+            probes=index.probes,
+            keep_versions=index.keep_versions,
+        )
+        released = build_reference(plan, options)
+    manifest = released.manifest
+    return dg.MaterializeResult(
+        metadata=metadata(
+            released.counts,
+            model_id=plan.model_id,
+            path=released.directory,
+            version=manifest.version,
+            factory=manifest.factory,
+            why=manifest.reason,
+            vectors=manifest.rows,
+            shards=len(manifest.shards),
+            index_mib=round(manifest.index_bytes / 2**20, 2),
+            recall_at_10=manifest.recall_at_10,
+        )
+    )
