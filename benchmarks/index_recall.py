@@ -2,8 +2,8 @@
 
     python benchmarks/index_recall.py --rows 100000 --dim 640
 
-Vectors are made batch by batch and never held together, so memory is the index, a sample and a batch. Fails when
-the index holds another number of rows than were streamed.
+Vectors are made batch by batch and never held together, so memory is the index, a sample and a batch. Fails
+when the index holds another number of rows than were streamed.
 """
 
 import argparse
@@ -41,7 +41,8 @@ def clustered_batches(rows: int, dim: int, seed: int) -> Iterator[np.ndarray]:
 def probes_near(rows: int, dim: int, seed: int, count: int) -> Vectors:
     """float32 unit vectors, each near one of the first batch and in no batch."""
     first = next(clustered_batches(rows, dim, seed))[:count].astype(np.float32)
-    moved = first + 0.3 / np.sqrt(dim) * np.random.default_rng(seed + 1).standard_normal(first.shape, np.float32)
+    noise = np.random.default_rng(seed + 1).standard_normal(first.shape, np.float32)
+    moved = first + 0.3 / np.sqrt(dim) * noise
     return moved / np.linalg.norm(moved, axis=1, keepdims=True)
 
 
@@ -61,7 +62,8 @@ def measure(args: argparse.Namespace, directory: Path) -> dict[str, object]:
         raise SystemExit(f"{index.ntotal} rows in the index, {args.rows} were streamed")
     search = SearchOptions(device=args.device, threads=args.threads)
     searcher = ReferenceSearcher(index, plan.search_params, search)
-    calibration = calibrate(searcher, probes_near(args.rows, args.dim, args.seed, args.probes), batches, args.target)
+    probes = probes_near(args.rows, args.dim, args.seed, args.probes)
+    calibration = calibrate(searcher, probes, batches, args.target)
     queries = probes_near(args.rows, args.dim, args.seed, args.queries)
     started = time.perf_counter()
     searcher.search(queries, 10)
@@ -87,7 +89,7 @@ def measure(args: argparse.Namespace, directory: Path) -> dict[str, object]:
 
 def main() -> int:
     """Command line; prints one JSON object, returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dim", type=int, default=640)
     parser.add_argument("--factory", default="", help="FAISS factory string; empty = chosen")

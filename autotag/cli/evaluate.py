@@ -11,7 +11,7 @@ from autotag.cli.options import AsJson, Config, Folder
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
 
-WORST_TAGS = 15
+TAGS_SHOWN = 20
 
 
 def evaluate(
@@ -21,22 +21,28 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Compare a folder's tags with known ones: micro and macro precision, recall and F1."""
+    from upath import UPath
+
     from autotag.domain.identity import folder_key
     from autotag.pipeline.evaluate_folder import evaluate_folder
+    from autotag.pipeline.plan import plan_of
 
     session = Session.open(config)
-    result = evaluate_folder(session.layout, folder_key(folder), truth)
+    result = evaluate_folder(plan_of(session.settings, ""), folder_key(folder), UPath(truth))
     if as_json:
         print_json(**result.as_dict())
         return
+    agreement, console = result.agreement, Console()
     table = Table("", "precision", "recall", "F1", box=None, header_style="bold")
-    for name, score in (("micro", result.micro), ("macro", result.macro)):
+    for name, score in (("micro", agreement.micro), ("macro", agreement.macro)):
         table.add_row(name, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}")
-    console = Console()
     console.print(table)
     tags = Table("tag", "right", "wrong", "missed", "F1", box=None, header_style="bold")
-    for tag in sorted(result.per_tag, key=lambda t: (-t.support, t.tag))[:WORST_TAGS]:
-        tags.add_row(tag.tag, str(tag.tp), str(tag.fp), str(tag.fn), f"{tag.f1:.2f}")
+    for row in sorted(agreement.per_tag, key=lambda row: (-row.support, row.tag))[:TAGS_SHOWN]:
+        tags.add_row(row.tag, str(row.tp), str(row.fp), str(row.fn), f"{row.scores.f1:.2f}")
     console.print(tags)
-    console.print(f"{result.compared} images compared, {result.only_in_truth} only in the truth,"
-                  f" {result.only_in_tags} only among the tags", highlight=False)
+    console.print(
+        f"{agreement.images} images compared, {agreement.exact} exactly right; {len(result.only_in_truth)} only in the"
+        f" truth, {len(result.only_in_tags)} only among the tags",
+        highlight=False,
+    )

@@ -17,6 +17,7 @@ from autotag.storage.roots import layout_of
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+SUMMED = ("in", "out", "rejected", "duplicates", "ignored", "regions", "resumed units")
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 
@@ -165,15 +166,31 @@ def _failure(result: Any) -> AutotagError:
 
 
 def _outcome(result: Any) -> Outcome:
-    materialised = [
-        Materialised(event.asset_key.to_user_string(), _plain(event.materialization.metadata))
-        for event in result.get_asset_materialization_events()
-    ]
+    facts: dict[str, dict[str, Any]] = {}
+    for event in result.get_asset_materialization_events():
+        name = event.asset_key.to_user_string()
+        facts[name] = _summed(facts.get(name), _plain(event.materialization.metadata))
+    materialised = [Materialised(name, told) for name, told in facts.items()]
     checks = {
         evaluation.check_name: (evaluation.passed, _plain(evaluation.metadata))
         for evaluation in result.get_asset_check_evaluations()
     }
     return Outcome(result.run_id, materialised, checks)
+
+
+def _summed(before: dict[str, Any] | None, facts: dict[str, Any]) -> dict[str, Any]:
+    """The partitions of one asset as one: counts add up, the wall time is the run's own."""
+    if before is None:
+        return facts
+    total = {**before, **facts}
+    for name in SUMMED:
+        if name in before and name in facts:
+            total[name] = before[name] + facts[name]
+    if total.get("seconds"):
+        total["images_per_s"] = round(total["out"] / total["seconds"], 2)
+    if "notes" in before and "notes" in facts:
+        total["notes"] = f"{before['notes']}\n{facts['notes']}"
+    return total
 
 
 def _plain(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -39,5 +39,5 @@ def run_folder(
     worked = run_step(engine, Step(name, worker(worker_plan), units, images, journals))
     counts = finish(plan, chunks, key)
     counts.seconds, counts.stage_ms = worked.seconds, worked.stage_ms
-    context.log.info(f"{name} of {key}: {counts.as_dict()}")
+    context.log.info("%s of %s: %s", name, key, counts.as_dict())
     return plan, counts

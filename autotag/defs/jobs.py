@@ -2,12 +2,9 @@
 
 import dagster as dg
 
-from autotag.defs.partitions import source_shards, target_folders
-
 source_job = dg.define_asset_job(
     "source_job",
     selection=dg.AssetSelection.assets("source_images", "source_embeddings"),
-    partitions_def=source_shards,
     description="Archive shards: manifest, then regions and vectors.",
 )
 
@@ -20,6 +17,5 @@ index_job = dg.define_asset_job(
 process_target_job = dg.define_asset_job(
     "process_target_job",
     selection=dg.AssetSelection.assets("target_images", "target_crops", "target_embeddings", "folder_tags"),
-    partitions_def=target_folders,
     description="A folder from images to tags.",
 )

@@ -33,8 +33,12 @@ def run_shards(
                 if result.counts is not None and len(shards) > 1:
                     context.log_event(_materialized(context, result, plan))
             raise
-    context.log.info(f"{name}: {counts.as_dict()}")
-    return dg.MaterializeResult(metadata=metadata(counts, model_id=plan.model_id, path=path))
+    context.log.info("%s: %s", name, counts.as_dict())
+    for result in done:
+        if result.counts is not None:
+            result.counts.seconds = counts.seconds
+            context.add_asset_metadata(metadata(result.counts), partition_key=result.unit)
+    return dg.MaterializeResult(metadata={"model_id": plan.model_id, "path": dg.MetadataValue.path(str(path))})
 
 
 def _materialized(

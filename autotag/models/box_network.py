@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -82,7 +82,9 @@ class BoxNetwork:
         network = network.fuse(verbose=False).eval().requires_grad_(False).to(self._device)
         if self._half:
             network = network.half()
-        self._network = network.to(memory_format=torch.channels_last)  # faster on x86 CPUs too: 42 against 56 ms an image
+        self._network = network.to(
+            memory_format=torch.channels_last
+        )  # faster on x86 CPUs too: 42 against 56 ms an image
 
     def boxes(self, images: Sequence[RgbImage]) -> list[Boxes]:
         """For each image float32 (n, 6): x0, y0, x1, y1 in its own pixels and inside it, score, class number."""
@@ -92,7 +94,7 @@ class BoxNetwork:
         found: list[Boxes] = [np.zeros((0, 6), np.float32) for _ in images]
         waiting: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = defaultdict(list)
         for position, image in enumerate(images):
-            padded = letterbox(image=image)
+            padded = np.asarray(letterbox(image=image))
             group = waiting[padded.shape]
             group.append((position, padded))
             if len(group) == self._batch_size:
@@ -112,7 +114,9 @@ class BoxNetwork:
         with torch.inference_mode():
             batch = self._to_batch(np.stack([padded for _, padded in group]))
             raw = self._network(batch)
-            while isinstance(raw, (list, tuple)):  # boxes come first, whatever a head adds for training or masks
+            while isinstance(
+                raw, (list, tuple)
+            ):  # boxes come first, whatever a head adds for training or masks
                 raw = raw[0]
             kept = nms.non_max_suppression(
                 raw.float(),
@@ -124,8 +128,10 @@ class BoxNetwork:
                 end2end=self._end_to_end,
             )
             for (position, padded), boxes in zip(group, kept, strict=True):
-                boxes = boxes[:, :6].clone()
-                boxes[:, :4] = ops.scale_boxes(padded.shape[:2], boxes[:, :4], images[position].shape)
+                boxes = cast("torch.Tensor", boxes)[:, :6].clone()
+                boxes[:, :4] = torch.as_tensor(
+                    ops.scale_boxes(padded.shape[:2], boxes[:, :4], images[position].shape)
+                )
                 found[position] = boxes.cpu().numpy().astype(np.float32, copy=False)
 
     def _to_batch(self, pixels: np.ndarray) -> torch.Tensor:
@@ -149,7 +155,7 @@ def _read_network(weights: Path) -> Any:
             checkpoint, _ = torch_safe_load(link, safe_only=True)
         except (TypeError, RuntimeError, ModuleNotFoundError, pickle.UnpicklingError, OSError) as error:
             raise unreadable(weights, error) from error
-    network = checkpoint.get("ema") or checkpoint.get("model") if isinstance(checkpoint, dict) else None
+    network: Any = checkpoint.get("ema") or checkpoint.get("model") if isinstance(checkpoint, dict) else None
     if not hasattr(network, "names") or not hasattr(network, "stride"):
         raise unreadable(weights, TypeError("it holds no ultralytics network"))
     trained_with = checkpoint.get("train_args") or {}

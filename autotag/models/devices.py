@@ -37,7 +37,9 @@ def open_device(spec: ModelSpec) -> torch.device:
         if spec.threads:
             torch.set_num_threads(spec.threads)
     else:
-        raise SettingsError(f'models.device = "{spec.device}" is not supported; use "cpu", "cuda" or "cuda:0".')
+        raise SettingsError(
+            f'models.device = "{spec.device}" is not supported; use "cpu", "cuda" or "cuda:0".'
+        )
     return device
 
 

@@ -84,7 +84,9 @@ class FakeDetector:
             os.kill(os.getpid(), signal.SIGKILL)
         if _is_magic(image, "kill_once"):
             if self._crash_dir is None:
-                raise SettingsError("the fake detector needs a cache_dir to note that it has killed its process once; give one.")
+                raise SettingsError(
+                    "the fake detector needs a cache_dir to note that it has killed its process once; give one."
+                )
             note = self._crash_dir / "fake_detector_killed_once"
             if not note.exists():
                 note.parent.mkdir(parents=True, exist_ok=True)

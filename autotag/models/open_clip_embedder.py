@@ -127,7 +127,9 @@ def _build(arch: str, pretrained: str, weights: Path, precision: str, device: An
     import open_clip
 
     if arch not in open_clip.list_models():
-        raise SettingsError(f"open_clip has no architecture {arch!r}; it has: {', '.join(open_clip.list_models())}.")
+        raise SettingsError(
+            f"open_clip has no architecture {arch!r}; it has: {', '.join(open_clip.list_models())}."
+        )
     trained_with = _trained_with(arch, pretrained)
     try:
         network, _, _ = open_clip.create_model_and_transforms(
@@ -169,7 +171,7 @@ def _trained_with(arch: str, pretrained: str) -> dict[str, Any]:
 def _fold(network: Any) -> Any:
     """Fold the training branches of re-parameterisable towers (MobileCLIP's FastViT); leaves other towers alone."""
     if any(hasattr(module, "reparameterize") for module in network.modules()):
-        from timm.utils import reparameterize_model
+        from timm.utils.model import reparameterize_model
 
         return reparameterize_model(network.eval())
     return network
@@ -201,7 +203,9 @@ def _tag(arch: str, pretrained: str) -> dict[str, Any]:
 
     tag = get_pretrained_cfg(arch, pretrained)
     if not tag:
-        known = ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none (is the architecture right?)"
+        known = (
+            ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none (is the architecture right?)"
+        )
         raise SettingsError(
             f"{pretrained!r} is neither a file nor pretrained weights of {arch!r}; open_clip knows these tags for it: {known}."
         )
@@ -214,7 +218,11 @@ def _local(arch: str, pretrained: str) -> Path | None:
     repository, _, file_name = _tag(arch, pretrained).get("hf_hub", "").rpartition("/")
     if not repository:
         return None
-    names = [str(Path(file_name).with_suffix(".safetensors")), file_name] if file_name else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
+    names = (
+        [str(Path(file_name).with_suffix(".safetensors")), file_name]
+        if file_name
+        else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
+    )
     return local_hub_file(repository, names)
 
 

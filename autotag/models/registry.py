@@ -128,7 +128,9 @@ detectors.register(_form("fake", "fakes", "fake_detector"))
 
 embedders: ModelRegistry[Embedder] = ModelRegistry("embedder")
 embedders.register(_form("starter", "starter", "starter_embedder"))
-embedders.register(_form("open_clip:<arch>/<pretrained tag or checkpoint>", "open_clip_embedder", "open_clip_embedder"))
+embedders.register(
+    _form("open_clip:<arch>/<pretrained tag or checkpoint>", "open_clip_embedder", "open_clip_embedder")
+)
 embedders.register(_form("timm:<model>[/<checkpoint>]", "timm_embedder", "timm_embedder"))
 embedders.register(_form("fake", "fakes", "fake_embedder"))
 

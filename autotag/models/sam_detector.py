@@ -140,7 +140,9 @@ def _build(weights: Path) -> tuple[Any, Any, int]:
     builders = [build for name, build in sam_model_map.items() if weights.name.endswith(name)]
     if not builders:
         known = ", ".join([*sam_model_map, "sam3.pt"])
-        raise SettingsError(f"the name of {weights} stands for no SAM network; name it as published: {known}.")
+        raise SettingsError(
+            f"the name of {weights} stands for no SAM network; name it as published: {known}."
+        )
     network = builders[-1](None)
     nested = tensors.get("model")
     try:

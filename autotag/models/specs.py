@@ -37,7 +37,9 @@ class ModelSpec:
         if self.batch_size < 1:
             raise SettingsError(f"batch_size of model {self.name!r} is {self.batch_size}; give 1 or more.")
         if self.threads < 0:
-            raise SettingsError(f"threads of model {self.name!r} is {self.threads}; give 0 (automatic) or more.")
+            raise SettingsError(
+                f"threads of model {self.name!r} is {self.threads}; give 0 (automatic) or more."
+            )
 
     @property
     def form(self) -> str:

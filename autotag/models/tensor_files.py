@@ -10,7 +10,9 @@ def unreadable(path: Path, error: Exception) -> MissingWeightsError:
     """The error for a weight file that is there but cannot be used."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
     return MissingWeightsError(
-        f"a usable checkpoint ({reason})", str(path), "get the file again from its publisher, or name another one"
+        f"a usable checkpoint ({reason})",
+        str(path),
+        "get the file again from its publisher, or name another one",
     )
 
 

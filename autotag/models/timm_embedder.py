@@ -43,7 +43,7 @@ class TimmEmbedder:
         self._batch_size = spec.batch_size
         self._fingerprint = fingerprint
         network = _build(spec, weights).eval().requires_grad_(False).to(self._device)
-        self._preprocessing = _preprocessing(network)
+        self._preprocessing = _preprocessing(network, spec)
         self._dim = int(network.num_features)
         self._network = network.half() if self._half else network
 
@@ -99,7 +99,9 @@ def _known_config(model: str) -> Any:
     if config is None:
         near = ", ".join(timm.list_models(f"*{model.partition('.')[0][:12]}*", pretrained=True)[:5])
         hint = f", e.g. {near}" if near else ""
-        raise SettingsError(f"timm has no model {model!r}; name one of timm.list_models(pretrained=True){hint}.")
+        raise SettingsError(
+            f"timm has no model {model!r}; name one of timm.list_models(pretrained=True){hint}."
+        )
     return config
 
 
@@ -110,9 +112,7 @@ def _build(spec: ModelSpec, weights: Path) -> Any:
 
     model, _ = _model_and_checkpoint(spec)
     config = _known_config(model)
-    size: dict[str, Any] = {}
-    if model.startswith("vit_") and max(config.input_size[1:]) > LARGEST_OWN_SIZE_PX:
-        size["img_size"] = VIT_SIZE_PX
+    resized = {"img_size": VIT_SIZE_PX} if _runs_smaller(spec) else {}
     first_error: Exception | None = None
     # timm accepts a checkpoint that fits nowhere if the numbers of classes differ: the rest stays random. Where they are equal it is
     # strict, so the classifier is loaded first and taken off afterwards; a checkpoint may also come without one.
@@ -120,7 +120,7 @@ def _build(spec: ModelSpec, weights: Path) -> Any:
         overlay = {"file": str(weights), "source": "", "num_classes": classes}
         try:
             network = timm.create_model(
-                model, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes, **size
+                model, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes, **resized
             )
         except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError, OSError) as error:
             first_error = first_error or error
@@ -131,13 +131,22 @@ def _build(spec: ModelSpec, weights: Path) -> Any:
     raise unreadable(weights, first_error or ValueError("it fits no form of the model"))
 
 
-def _preprocessing(network: Any) -> CropPreprocessing:
-    from timm.data import resolve_model_data_config
+def _runs_smaller(spec: ModelSpec) -> bool:
+    model, _ = _model_and_checkpoint(spec)
+    return model.startswith("vit_") and max(_known_config(model).input_size[1:]) > LARGEST_OWN_SIZE_PX
 
-    config = resolve_model_data_config(network)
+
+def _preprocessing(network: Any, spec: ModelSpec) -> CropPreprocessing:
+    from timm.data.config import resolve_model_data_config
+
+    config = resolve_model_data_config(
+        network, args={"img_size": VIT_SIZE_PX} if _runs_smaller(spec) else None
+    )
     _, height, width = config["input_size"]
     if config["interpolation"] not in ("bicubic", "bilinear"):
-        raise SettingsError(f"the backbone wants its images resized by {config['interpolation']!r}, which is not supported.")
+        raise SettingsError(
+            f"the backbone wants its images resized by {config['interpolation']!r}, which is not supported."
+        )
     return CropPreprocessing(
         size_px=(height, width),
         mean=rgb_triple(config["mean"]),
@@ -153,14 +162,19 @@ def _find(spec: ModelSpec, fetch: bool) -> Path:
     if checkpoint:
         return find_weights(spec, checkpoint, _REMEDY)
     return hub_weights(
-        spec, lambda: local_hub_file(_repository(model), _HUB_FILES), lambda: _download(_repository(model)), fetch
+        spec,
+        lambda: local_hub_file(_repository(model), _HUB_FILES),
+        lambda: _download(_repository(model)),
+        fetch,
     )
 
 
 def _repository(model: str) -> str:
     repository = _known_config(model).hf_hub_id
     if not repository:
-        raise SettingsError(f"timm publishes no weights for {model!r}; write timm:{model}/<path to checkpoint>.")
+        raise SettingsError(
+            f"timm publishes no weights for {model!r}; write timm:{model}/<path to checkpoint>."
+        )
     return repository
 
 

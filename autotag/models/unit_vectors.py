@@ -22,5 +22,7 @@ def unit_vectors(features: torch.Tensor) -> Vectors:
     rows = features.float()
     lengths = rows.norm(dim=1, keepdim=True)
     if not bool(((lengths > 0) & lengths.isfinite()).all()):
-        raise RejectedImageError("embed", "the network returned a vector without a direction; float16 may have overflowed")
+        raise RejectedImageError(
+            "embed", "the network returned a vector without a direction; float16 may have overflowed"
+        )
     return (rows / lengths).cpu().numpy().astype(np.float32, copy=False)

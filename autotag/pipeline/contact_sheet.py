@@ -6,6 +6,7 @@ looks is left to `contact_sheet_tiles` (one JPEG) and `contact_sheet_page` (an H
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,6 @@ from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.read_folder_tags import TaggedImage, read_folder_tags
 from autotag.pipeline.region_rows import REGION_COLUMNS, regions_by_image
 from autotag.storage.images import decode_image
-from autotag.storage.layout import SourceTables
 from autotag.storage.shards import read_member
 from autotag.storage.tables import read_table
 
@@ -90,14 +90,17 @@ def folder_sheet_items(plan: PipelinePlan, key: str, limit: int) -> list[SheetIt
     table = _rows_of(table, "file", [image.file for image in chosen])
     regions = regions_by_image(table, "file")
     media = dict(zip(table["file"].to_pylist(), table["media_id"].to_pylist(), strict=True))
-    items = (_folder_item(plan, key, image, media.get(image.file), regions.get(image.file, [])) for image in chosen)
+    items = (
+        _folder_item(plan, key, image, media.get(image.file), regions.get(image.file, [])) for image in chosen
+    )
     return [item for item in items if item is not None]
 
 
 def source_sheet_items(plan: PipelinePlan, shards: Sequence[str], limit: int) -> list[SheetItem]:
     """Embedded images of the source with the tags the archive recorded, shard after shard in tar order.
 
-    Pixels are cut from the tars by byte range; the tars are not read through.
+    Pixels are cut from the tars by byte range; the tars are not read through. An image that the limits refuse by now
+    is left out.
 
     Args:
         plan: where things are, and the limits on images.
@@ -154,32 +157,39 @@ def _folder_item(
 
 
 def _shard_items(plan: PipelinePlan, shard: str, limit: int) -> list[SheetItem]:
-    tables: SourceTables = plan.layout.source(plan.model_id)
+    tables = plan.layout.source(plan.model_id)
     regions = read_table(
         tables.embeddings(shard), ["media_id", *REGION_COLUMNS], made_by=f"source_embeddings of {shard}"
     )
     columns = ["media_id", "key", "offset_bytes", "size_bytes", "tags"]
     images = read_table(tables.images(shard), columns, made_by=f"source_images of {shard}")
-    images = _rows_of(images, "media_id", pc.unique(regions["media_id"]).to_pylist())
+    images = _rows_of(images, "media_id", regions["media_id"].unique().to_pylist())
     is_tagged = [bool(tags) for tags in images["tags"].to_pylist()]
     chosen = images.take(pa.array(spread_over(is_tagged, limit), pa.int64())).to_pylist()
     found = regions_by_image(_rows_of(regions, "media_id", [row["media_id"] for row in chosen]), "media_id")
-    items: list[SheetItem] = []
-    for row in chosen:
-        data = read_member(plan.layout.shard(shard), row["offset_bytes"], row["size_bytes"])
-        if media_id(data) != row["media_id"]:
-            raise BadShardError(
-                f"{plan.layout.shard(shard)}: {row['key']} is not the image that was processed: the file was"
-                " changed; process this shard anew"
-            )
-        thumbnail, boxes = _shrunk(decode_image(data, plan.limits).pixels, found[row["media_id"]])
-        tags = tuple(SheetTag(tag) for tag in row["tags"])
-        items.append(SheetItem(f"{shard}/{row['key']}", thumbnail, boxes, tags))
-    return items
+    items = (_source_item(plan, shard, row, found[row["media_id"]]) for row in chosen)
+    return [item for item in items if item is not None]
+
+
+def _source_item(
+    plan: PipelinePlan, shard: str, row: dict[str, Any], regions: Sequence[Region]
+) -> SheetItem | None:
+    data = read_member(plan.layout.shard(shard), row["offset_bytes"], row["size_bytes"])
+    if media_id(data) != row["media_id"]:
+        raise BadShardError(
+            f"{plan.layout.shard(shard)}: {row['key']} is not the image that was processed: the file was"
+            " changed; process this shard anew"
+        )
+    try:
+        pixels = decode_image(data, plan.limits).pixels
+    except RejectedImageError:
+        return None
+    thumbnail, boxes = _shrunk(pixels, regions)
+    return SheetItem(f"{shard}/{row['key']}", thumbnail, boxes, tuple(SheetTag(tag) for tag in row["tags"]))
 
 
 def _rows_of(table: pa.Table, column: str, values: list[str]) -> pa.Table:
-    return table.filter(pc.is_in(table[column], pa.array(values, pa.string())))
+    return table.filter(pc.field(column).isin(pa.array(values, pa.string())))
 
 
 def _shrunk(pixels: RgbImage, regions: Sequence[Region]) -> tuple[RgbImage, tuple[SheetBox, ...]]:

@@ -34,7 +34,11 @@ def write_sheet_page(path: UPath, title: str, items: Sequence[SheetItem], summar
     Raises:
         UnwritableRootError: the file system refuses.
     """
-    shown = {_words(name): value for name, value in summary.items() if value is not None and value not in ({}, [], ())}
+    shown = {
+        _words(name): value
+        for name, value in summary.items()
+        if value is not None and value not in ({}, [], ())
+    }
     figures = {name: _text(value) for name, value in shown.items() if _is_figure(value)}
     facts = {name: _text(value) for name, value in shown.items() if not _is_figure(value)}
     page = _template().render(
@@ -58,7 +62,12 @@ def _card(item: SheetItem) -> dict[str, Any]:
         # large boxes first, so that small ones lie on top of them
         "boxes": _placed(sorted(item.boxes, key=_area, reverse=True), width, height),
         "tags": [
-            {"name": printable(tag.tag), "score": tag.score, "votes": tag.votes, "tip": _tip(tag.score, tag.votes)}
+            {
+                "name": printable(tag.tag),
+                "score": tag.score,
+                "votes": tag.votes,
+                "tip": _tip(tag.score, tag.votes),
+            }
             for tag in item.tags
         ],
         "reason": printable(item.reason) or "no tags",
@@ -74,7 +83,9 @@ def _placed(boxes: Sequence[SheetBox], width: int, height: int) -> list[dict[str
     for box in boxes:
         x0, y0, x1, y1 = box.box_xyxy_px
         places = _label_places(box, scale, (width, height))
-        place = next((name for name, spot in places.items() if not any(map(spot.meets, taken))), next(iter(places)))
+        place = next(
+            (name for name, spot in places.items() if not any(map(spot.meets, taken))), next(iter(places))
+        )
         if box.label:
             taken.append(places[place])
         placed.append(

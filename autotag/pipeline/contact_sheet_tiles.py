@@ -130,7 +130,9 @@ def _picture_with_boxes(item: SheetItem, form: _TileForm) -> Image.Image:
         x0, y0, x1, y1 = (round(edge * scale) for edge in box.box_xyxy_px)
         x1, y1 = max(x0, min(x1, picture.width) - 1), max(y0, min(y1, picture.height) - 1)
         draw.rectangle((x0, y0, x1, y1), outline=_SHADOW, width=4)
-        draw.rectangle((x0 + 1, y0 + 1, max(x0 + 1, x1 - 1), max(y0 + 1, y1 - 1)), outline=color_of(box.label), width=2)
+        draw.rectangle(
+            (x0 + 1, y0 + 1, max(x0 + 1, x1 - 1), max(y0 + 1, y1 - 1)), outline=color_of(box.label), width=2
+        )
     taken: list[tuple[float, float, float, float]] = []
     for box in item.boxes:
         if box.label:
@@ -170,10 +172,14 @@ def _draw_chips(draw: ImageDraw.ImageDraw, tags: Sequence[SheetTag], top: int, f
     for number, row in enumerate(rows):
         x, y = form.pad, top + number * form.row
         for chip in row:
-            draw.rounded_rectangle((x, y + 2, x + chip.width, y + form.row - 2), form.row // 3, _CHIP, _CHIP_EDGE)
+            draw.rounded_rectangle(
+                (x, y + 2, x + chip.width, y + form.row - 2), form.row // 3, _CHIP, _CHIP_EDGE
+            )
             text_x, middle = x + 1.5 * form.gap, y + form.row / 2
             draw.text((text_x, middle), chip.name, _INK, chip.font, anchor="lm")
-            draw.text((text_x + chip.font.getlength(chip.name), middle), chip.score, _MUTED, chip.font, anchor="lm")
+            draw.text(
+                (text_x + chip.font.getlength(chip.name), middle), chip.score, _MUTED, chip.font, anchor="lm"
+            )
             x += chip.width + form.gap
     if left_over:
         middle = top + (len(rows) - 0.5) * form.row

@@ -7,7 +7,7 @@ Arabic, Hebrew and symbols; for Chinese, Japanese and Korean the system's fonts 
 from functools import cache
 from importlib.metadata import distribution
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 _DEJAVU = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")
 _SYSTEM_FONTS = (
@@ -83,4 +83,12 @@ def _system_fonts(size_px: int) -> tuple[ImageFont.FreeTypeFont, ...]:
 
 @cache
 def _has_glyph(font: ImageFont.FreeTypeFont, letter: str) -> bool:
-    return letter.isspace() or bytes(font.getmask(letter)) != bytes(font.getmask(_NO_GLYPH))
+    return letter.isspace() or _drawn(font, letter) != _drawn(font, _NO_GLYPH)
+
+
+@cache
+def _drawn(font: ImageFont.FreeTypeFont, letter: str) -> bytes:
+    side_px = round(2 * font.size)
+    ground = Image.new("L", (side_px, side_px))
+    ImageDraw.Draw(ground).text((0, 0), letter, 255, font)
+    return ground.tobytes()

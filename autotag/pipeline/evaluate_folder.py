@@ -78,9 +78,7 @@ def evaluate_folder(plan: PipelinePlan, key: str, truth_path: UPath) -> Evaluati
     truth = read_truth(truth_path)
     both = sorted(given.keys() & truth.keys())
     if not both:
-        raise BadTagsError(
-            f"{truth_path} names none of the {len(given)} images of folder {key}; {_EXPECTED}"
-        )
+        raise BadTagsError(f"{truth_path} names none of the {len(given)} images of folder {key}; {_EXPECTED}")
     return Evaluation(
         folder=key,
         truth=str(truth_path),
@@ -105,7 +103,9 @@ def read_truth(path: UPath) -> dict[str, list[str]]:
         raise BadTagsError(f"{path}: {sum(not file for file in files)} rows name no file; {_EXPECTED}")
     twice = sorted(file for file, times in Counter(files).items() if times > 1)
     if twice:
-        raise BadTagsError(f"{path} names files more than once, such as {', '.join(twice[:3])}; keep one row a file")
+        raise BadTagsError(
+            f"{path} names files more than once, such as {', '.join(twice[:3])}; keep one row a file"
+        )
     rows = table["tags"].to_pylist()
     return {
         file: [tag.strip() for tag in names or [] if tag and tag.strip()]
@@ -123,7 +123,9 @@ def _truth_table(path: UPath) -> pa.Table:
                 raise BadTagsError(f"{path} is not a truth table; found {found}; {_EXPECTED}")
             return parquet.read(columns=["file", "tags"])
     except FileNotFoundError as error:
-        raise MissingInputError(f"{path} is not there; give a Parquet file with the true tags ({_EXPECTED})") from error
+        raise MissingInputError(
+            f"{path} is not there; give a Parquet file with the true tags ({_EXPECTED})"
+        ) from error
     except (pa.ArrowException, OSError) as error:
         raise BadTagsError(f"{path} cannot be read as Parquet: {error}; {_EXPECTED}") from error
 

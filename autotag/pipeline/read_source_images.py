@@ -11,7 +11,7 @@ from autotag.errors import BadTagsError, MissingInputError, RejectedImageError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.storage.fingerprints import file_version, fingerprint
 from autotag.storage.images import probe_image, quick_perceptual_hash
-from autotag.storage.shards import ShardMember, ShardReader
+from autotag.storage.shards import OTHER_EXTENSION, ShardMember, ShardReader
 from autotag.storage.tables import Stamp, read_stamp, write_table
 from autotag.storage.tags import ImageTags, read_tags
 
@@ -129,7 +129,9 @@ class _Manifest:
         self.counts.rejected = len(self.rejects) - self.counts.duplicates
         self.counts.taken = reader.counts.images + reader.counts.rejected
         self.counts.ignored = sum(reader.counts.ignored.values())
-        self.counts.notes.extend(f"{count} members ignored: {why}" for why, count in reader.counts.ignored.items())
+        for why, count in reader.counts.ignored.items():
+            if why != OTHER_EXTENSION:
+                self.counts.notes.append(f"{count} members ignored: {why}")
         if self._untagged:
             self.counts.notes.append(f"{self._untagged} images have no row in the tags table")
         unmatched = sorted(self._tags.keys() - self._matched)

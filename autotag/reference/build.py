@@ -195,8 +195,9 @@ def _hasten_opq(index: Any) -> None:
     inner = faiss.downcast_index(index.base_index) if isinstance(index, faiss.IndexRefine) else index
     if not isinstance(inner, faiss.IndexPreTransform):
         return
-    for position in range(inner.chain.size()):
-        transform = faiss.downcast_VectorTransform(inner.chain.at(position))
+    chain: Any = inner.chain  # a C++ vector, whatever the type stubs say
+    for position in range(chain.size()):
+        transform = faiss.downcast_VectorTransform(chain.at(position))
         if isinstance(transform, faiss.OPQMatrix):
             transform.niter, transform.niter_pq_0 = _OPQ_ITERATIONS, _OPQ_FIRST_PQ_ITERATIONS
 

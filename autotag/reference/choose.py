@@ -21,6 +21,7 @@ FAST_SCAN_ROWS = 5_000_000
 """From here 4-bit codes are scanned first and the best re-ranked at float16, where memory allows both."""
 _MAX_LISTS = 65_536
 _LEAST_ROWS_PER_LIST = 39
+_PRODUCT_CODE_ROWS = 39 * 256  # fewer do not train the 256 centroids of a byte
 _MIB = 1 << 20
 
 Device = Literal["cpu", "cuda"]
@@ -92,8 +93,8 @@ def plan_index(
         smallest = size if smallest is None else min(smallest, size)
     needed = f"needs {_mib(smallest)} MiB" if smallest else "cannot be trained in it"
     raise SettingsError(
-        f"index.memory_budget_mib: {_mib(memory_budget_bytes)} MiB cannot hold {rows} vectors of length {dim};"
-        f" the smallest index that would do {needed}; raise the budget, index fewer shards, or name one with"
+        f"index.memory_budget_mib: {_mib(memory_budget_bytes)} MiB cannot hold {rows} vectors of length"
+        f" {dim}; the smallest index that would do {needed}; raise the budget, index fewer shards, or name one with"
         " index.factory"
     )
 
@@ -137,7 +138,7 @@ def _ladder(rows: int, dim: int, budget_bytes: int, device: Device) -> Iterator[
         yield f"{prefix}SQfp16", f"{scanned}, vectors at float16"
         for bits in (8, 6, 4):
             yield f"{prefix}SQ{bits}", f"{scanned}, {bits} bits a value to fit the memory budget"
-    if rows < 2 * _LEAST_ROWS_PER_LIST * 256 or (on_gpu and not prefix):
+    if min(rows, _trainable_rows(dim, budget_bytes)) < _PRODUCT_CODE_ROWS or (on_gpu and not prefix):
         return
     for m in _pq_sizes(dim):
         name = f"OPQ{m}_{m * min(4, dim // m)},{prefix}PQ{m}"
@@ -156,7 +157,7 @@ def _lists(rows: int, dim: int, budget_bytes: int) -> int:
 def _pq_sizes(dim: int) -> list[int]:
     """Bytes a code, finest first: 4, 8, 16 and 32 values a byte, and FAISS's GPU sizes among them."""
     by_dim = {max(1, dim // values) for values in (4, 8, 16, 32)}
-    return sorted(by_dim | {m for m in (96, 64, 32, 16) if 4 * m <= dim}, reverse=True)
+    return sorted(by_dim | {m for m in (96, 64, 32, 16) if dim // 32 <= m <= dim // 4}, reverse=True)
 
 
 def _plan(

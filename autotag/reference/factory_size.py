@@ -1,7 +1,8 @@
 """How large an index of a FAISS factory string gets, and what it needs to be trained. Pure arithmetic.
 
 Sizes follow the code layouts of FAISS: a flat vector takes 4 bytes a value, SQfp16 2, SQ8 1, SQ6 3/4, SQ4
-1/2, PQ M codes of 8 bits, or of 4 bits with x4fs in blocks of 32 rows; an inverted list adds an 8-byte id a row.
+1/2, PQ M codes of 8 bits, or of 4 bits with x4fs in blocks of 32 rows; an inverted list adds an 8-byte id
+a row.
 """
 
 import math

@@ -50,7 +50,7 @@ def to_gpu(index: Any, factory: str) -> tuple[Any, Any]:
         return faiss.index_cpu_to_gpu(resources, 0, index), resources
     except RuntimeError as error:
         raise SettingsError(
-            f'index.device: FAISS cannot move {factory} to the GPU ({_first_line(error)});'
+            f"index.device: FAISS cannot move {factory} to the GPU ({_first_line(error)});"
             ' set index.device = "cpu"'
         ) from error
 

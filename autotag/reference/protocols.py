@@ -10,7 +10,7 @@ from autotag.errors import ModelMismatchError
 from autotag.reference.hits import SearchHits
 
 Vectors = npt.NDArray[np.float32]
-Batch = npt.NDArray[np.float32] | npt.NDArray[np.float16]
+Batch = npt.NDArray[np.float16 | np.float32]
 VectorBatches = Callable[[], Iterable[Batch]]
 """Starts a fresh stream over the same vectors in the same order: float16 or float32 (n, dim) a batch, unit L2
 norm. Row ids count up from 0 over the whole stream."""
@@ -49,7 +49,7 @@ def checked_queries(queries: Vectors, dim: int) -> Vectors:
     """
     if queries.ndim != 2 or queries.shape[1] != dim:
         raise ModelMismatchError(
-            f"queries have shape {queries.shape}, the reference index holds vectors of length {dim}; embed"
-            " the queries with the model the index was built with, or run `autotag build-index` for this model"
+            f"queries have shape {queries.shape}, the reference index holds vectors of length {dim};"
+            " embed the queries with the model the index was built with, or run `autotag build-index` for this model"
         )
     return np.ascontiguousarray(queries, dtype=np.float32)

@@ -55,7 +55,7 @@ def calibrate(
 ) -> Calibration:
     """Raise nprobe by doubling until recall@k reaches the target, and leave the searcher so.
 
-    Where no step up to a quarter of the lists reaches it, the best step is kept; the caller judges the recall.
+    Where no step up to a quarter of the lists reaches it, the best step is kept; the caller judges it.
     An index without inverted lists is measured as it is. The stream is read once whatever the steps.
     Raises like `recall_at_k`.
     """

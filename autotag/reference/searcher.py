@@ -77,16 +77,16 @@ class ReferenceSearcher:
         options = options or SearchOptions()
         if expect_model_id is not None and expect_model_id != manifest.model_id:
             raise ModelMismatchError(
-                f"reference index {manifest.version} holds vectors of {manifest.model_id}, the queries come"
-                f" from {expect_model_id}; run `autotag build-index` with {expect_model_id}, or set [models] back"
+                f"reference index {manifest.version} holds vectors of {manifest.model_id}, the queries"
+                f" come from {expect_model_id}; run `autotag build-index` with {expect_model_id}, or set [models] back"
             )
         path = Path(directory) / INDEX_FILE
         _check_bytes(path, manifest)
         index = read_index(path, mmap=options.mmap)
         if (index.ntotal, index.d) != (manifest.rows, manifest.dim):
             raise CorruptIndexError(
-                f"{path} holds {index.ntotal} vectors of length {index.d}, its manifest says {manifest.rows} of"
-                f" length {manifest.dim}; run `autotag build-index`"
+                f"{path} holds {index.ntotal} vectors of length {index.d}, its manifest says {manifest.rows}"
+                f" of length {manifest.dim}; run `autotag build-index`"
             )
         return cls(index, manifest.search_params, options)
 

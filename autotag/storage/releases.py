@@ -275,11 +275,9 @@ def _model_root(reference_root: UPath, model_id: str) -> UPath:
 def _found(reference_root: UPath, model_id: str) -> list[str]:
     root = _model_root(reference_root, model_id)
     _forget_listings(root)
-    try:
-        names = [path.name for path in root.iterdir()]
-    except FileNotFoundError:
+    if not root.exists():
         return []
-    return sorted(name for name in names if _VERSION.fullmatch(name))
+    return sorted(path.name for path in root.iterdir() if _VERSION.fullmatch(path.name))
 
 
 def _local(path: UPath) -> Path:

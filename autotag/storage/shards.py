@@ -39,6 +39,10 @@ class ShardMember:
     size_bytes: int
 
 
+OTHER_EXTENSION = "other extension"
+"""Reason of the ordinary case: captions and JSON beside the images."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShardReject:
     """An image member that is not handed out; the fields of a row in rejects."""
@@ -65,7 +69,7 @@ class ShardCounts:
     images: int = 0
     others: int = 0
     rejected: int = 0
-    ignored: dict[str, int] = field(default_factory=dict)
+    ignored: dict[str, int] = field(default_factory=dict[str, int])
 
     def ignore(self, reason: str) -> None:
         """Count a member that is no input."""
@@ -224,7 +228,7 @@ def _not_an_input(info: tarfile.TarInfo) -> str:
 def _other_extension(extension: str) -> str:
     if not extension:
         return "no extension"
-    return "compound extension" if "." in extension else "other extension"
+    return "compound extension" if "." in extension else OTHER_EXTENSION
 
 
 def _plain(name: str) -> str:

@@ -55,7 +55,9 @@ class TestOpenClipEmbedderKeepsTheLaw(EmbedderContract):
         assert embedder_fingerprint(spec) == embedder.fingerprint == load_embedder(spec).fingerprint
         assert embedder.fingerprint.startswith(f"{TINY_ARCH}-")
 
-    def test_vectors_are_those_of_open_clips_own_transform_and_model(self, spec: ModelSpec, embedder: Embedder) -> None:
+    def test_vectors_are_those_of_open_clips_own_transform_and_model(
+        self, spec: ModelSpec, embedder: Embedder
+    ) -> None:
         import open_clip
 
         assert spec.weights_dir is not None
@@ -65,18 +67,20 @@ class TestOpenClipEmbedderKeepsTheLaw(EmbedderContract):
         batch = torch.stack([transform(Image.fromarray(crop)) for crop in mixed_sizes()])
         with torch.inference_mode():
             images = torch.nn.functional.normalize(model.encode_image(batch)).numpy()
-            texts = torch.nn.functional.normalize(model.encode_text(open_clip.get_tokenizer(TINY_ARCH)(["a dog"])))
+            texts = torch.nn.functional.normalize(
+                model.encode_text(open_clip.get_tokenizer(TINY_ARCH)(["a dog"]))
+            )
         assert (images * embedder.embed_images(mixed_sizes())).sum(axis=1).min() > 0.9999
         np.testing.assert_allclose(embedder.embed_texts(["a dog"]), texts.numpy(), atol=1e-3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", ["ViT-B-32", "MobileCLIP-S1"])
 class TestPublishedArchitecturesKeepTheLaw(EmbedderContract):
     tolerance = 1e-3
 
-    @pytest.fixture(scope="class")
-    def spec(self, arch: str, weights_dir: Path, device: str) -> ModelSpec:
+    @pytest.fixture(scope="class", params=["ViT-B-32", "MobileCLIP-S1"])
+    def spec(self, request: pytest.FixtureRequest, weights_dir: Path, device: str) -> ModelSpec:
+        arch = request.param
         path = weights_dir / f"{arch}.safetensors"
         if not path.exists():
             save_open_clip(path, arch, seed=0)
@@ -88,7 +92,9 @@ class TestPublishedArchitecturesKeepTheLaw(EmbedderContract):
 
 
 @pytest.mark.slow
-def test_mobileclip_is_folded_without_changing_its_vectors_and_prepared_as_its_authors_do(weights_dir: Path) -> None:
+def test_mobileclip_is_folded_without_changing_its_vectors_and_prepared_as_its_authors_do(
+    weights_dir: Path,
+) -> None:
     import open_clip
 
     path = weights_dir / "MobileCLIP-S1.safetensors"
@@ -96,7 +102,10 @@ def test_mobileclip_is_folded_without_changing_its_vectors_and_prepared_as_its_a
         save_open_clip(path, "MobileCLIP-S1", seed=0)
     folded = open_clip_embedder.load_open_clip_embedder(ModelSpec(f"open_clip:MobileCLIP-S1/{path}"))
     plain = open_clip.create_model("MobileCLIP-S1", pretrained=str(path)).eval()
-    count = {name: sum(1 for _ in model.modules()) for name, model in (("folded", folded._network), ("plain", plain))}
+    count = {
+        name: sum(1 for _ in model.modules())
+        for name, model in (("folded", folded._network), ("plain", plain))
+    }
     assert count["folded"] < count["plain"]
     assert folded._preprocessing.mean == (0.0, 0.0, 0.0)
     assert folded._preprocessing.std == (1.0, 1.0, 1.0)
@@ -120,7 +129,7 @@ def test_a_missing_checkpoint_is_named_with_the_places_looked_in(tmp_path: Path)
 
 def test_a_checkpoint_of_another_architecture_is_refused(weights_dir: Path, tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1)}, tmp_path / "other.pt")
-    with pytest.raises(MissingWeightsError, match="other.pt"):
+    with pytest.raises(MissingWeightsError, match=r"other\.pt"):
         load_embedder(ModelSpec(f"open_clip:{TINY_ARCH}/{tmp_path / 'other.pt'}"))
 
 
@@ -130,7 +139,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_unrun(tmp_path: Path) -> No
             return (Path.touch, (tmp_path / "ran",))
 
     torch.save({"state_dict": Bomb()}, tmp_path / "bomb.pt")
-    with pytest.raises(MissingWeightsError, match="bomb.pt"):
+    with pytest.raises(MissingWeightsError, match=r"bomb\.pt"):
         load_embedder(ModelSpec(f"open_clip:{TINY_ARCH}/{tmp_path / 'bomb.pt'}"))
     assert not (tmp_path / "ran").exists()
 
@@ -178,5 +187,7 @@ def test_a_fetched_tag_is_loaded_and_its_place_remembered(
     monkeypatch.setattr("open_clip.pretrained.hf_hub_download", lambda **_: str(path))
     spec = ModelSpec(f"open_clip:{TINY_ARCH}/sometag", cache_dir=tmp_path / "cache")
     fingerprint = load_embedder(spec).fingerprint
-    monkeypatch.setattr("open_clip.pretrained.hf_hub_download", lambda **_: pytest.fail("asked the hub again"))
+    monkeypatch.setattr(
+        "open_clip.pretrained.hf_hub_download", lambda **_: pytest.fail("asked the hub again")
+    )
     assert embedder_fingerprint(spec, fetch=False) == fingerprint

@@ -17,20 +17,31 @@ from autotag.models.registry import (
 from autotag.models.specs import ModelSpec
 
 
-@pytest.mark.parametrize("name", ["", "yolo", "yolo:", "whole:x", "rcnn:a.pt", "open_clip:ViT-B-32/openai", "fake+head:d"])
+@pytest.mark.parametrize(
+    "name", ["", "yolo", "yolo:", "whole:x", "rcnn:a.pt", "open_clip:ViT-B-32/openai", "fake+head:d"]
+)
 def test_an_unknown_detector_is_refused_with_the_known_forms(name: str) -> None:
     with pytest.raises(SettingsError, match=r"yolo:<weights>.*fastsam:<weights>"):
         load_detector(ModelSpec(name))
 
 
-@pytest.mark.parametrize("name", ["", "clip", "timm:", "starter+head:d", "open_clip:ViT-B-32/openai+head:d", "yolo:a.pt"])
+@pytest.mark.parametrize(
+    "name", ["", "clip", "timm:", "starter+head:d", "open_clip:ViT-B-32/openai+head:d", "yolo:a.pt"]
+)
 def test_an_unknown_embedder_is_refused_with_the_known_forms(name: str) -> None:
     with pytest.raises(SettingsError, match=r"open_clip:<arch>/.*timm:<model>"):
         load_embedder(ModelSpec(name))
 
 
 def test_all_forms_of_the_design_are_there() -> None:
-    assert [usage.partition(":")[0] for usage in detectors.usages] == ["starter", "whole", "yolo", "sam", "fastsam", "fake"]
+    assert [usage.partition(":")[0] for usage in detectors.usages] == [
+        "starter",
+        "whole",
+        "yolo",
+        "sam",
+        "fastsam",
+        "fake",
+    ]
     assert [usage.partition(":")[0] for usage in embedders.usages] == ["starter", "open_clip", "timm", "fake"]
 
 
@@ -56,5 +67,7 @@ def test_importing_the_registry_and_using_the_fakes_loads_no_heavy_library() -> 
         "load_embedder(ModelSpec('fake')).embed_texts(['red'])\n"
         f"print([name for name in '{heavy}'.split() if name in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
     assert done.stdout.strip() == "[]"

@@ -23,9 +23,10 @@ SMALL = SegmentEverything(points_per_side=4, image_size_px=256, min_quality=0.5,
 def spec(request: pytest.FixtureRequest, weights_dir: Path, device: str) -> ModelSpec:
     from ultralytics.models.sam.build import build_mobile_sam, build_sam2_t
 
-    build, nested, seed = {"mobile_sam.pt": (build_mobile_sam, False, 2), "sam2.1_t.pt": (build_sam2_t, True, 1)}[
-        request.param
-    ]
+    build, nested, seed = {
+        "mobile_sam.pt": (build_mobile_sam, False, 2),
+        "sam2.1_t.pt": (build_sam2_t, True, 1),
+    }[request.param]
     save_sam(weights_dir / request.param, build, nested, seed, SMALL)
     return ModelSpec(f"sam:{request.param}", device, weights_dir=weights_dir)
 
@@ -37,7 +38,9 @@ def detector(spec: ModelSpec) -> Detector:
 
 @pytest.mark.slow
 class TestSamDetectorKeepsTheLaw(DetectorContract):
-    def test_a_large_image_is_segmented_as_its_small_copy_and_its_boxes_are_scaled_back(self, detector: Detector) -> None:
+    def test_a_large_image_is_segmented_as_its_small_copy_and_its_boxes_are_scaled_back(
+        self, detector: Detector
+    ) -> None:
         small = blobs(256, 192, 1)
         large = np.repeat(np.repeat(small, 4, axis=0), 4, axis=1)
         in_small, in_large = detector.detect([small, large])
@@ -45,7 +48,9 @@ class TestSamDetectorKeepsTheLaw(DetectorContract):
             [type(r)(r.kind, tuple(4 * c for c in r.box_xyxy_px), "", r.score) for r in in_small], in_large, 8
         )
 
-    def test_the_registry_loads_it_and_knows_its_fingerprint(self, spec: ModelSpec, detector: Detector) -> None:
+    def test_the_registry_loads_it_and_knows_its_fingerprint(
+        self, spec: ModelSpec, detector: Detector
+    ) -> None:
         assert load_detector(spec).fingerprint == detector_fingerprint(spec) == detector.fingerprint
 
 

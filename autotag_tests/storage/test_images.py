@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 import zlib
+from collections.abc import Callable
 
 import imagehash
 import numpy as np
@@ -18,10 +19,12 @@ from autotag.errors import RejectedImageError
 from autotag.storage.images import (
     FORMATS,
     DecodedImage,
+    ImageHeader,
     ImageLimits,
     decode_image,
     perceptual_hash,
     probe_image,
+    quick_perceptual_hash,
 )
 
 LIMITS = ImageLimits()
@@ -259,6 +262,16 @@ def test_long_files_and_small_sides_are_refused() -> None:
     assert decode_image(data, ImageLimits(max_bytes=len(data), max_pixels=960, min_side_px=24)).height == 24
 
 
+def outcome(
+    read: Callable[[bytes, ImageLimits], DecodedImage | ImageHeader], data: bytes
+) -> DecodedImage | ImageHeader | str:
+    """The picture, or why there is none; any other exception is a failure of the test."""
+    try:
+        return read(data, SMALL)
+    except RejectedImageError as error:
+        return error.reason
+
+
 FILES = [encoded(picture(), name) for name in FORMATS] + [
     encoded(picture().convert("P"), "GIF", save_all=True, append_images=[picture().convert("P")]),
     encoded(picture(), "TIFF", compression="tiff_lzw"),
@@ -282,14 +295,12 @@ def test_a_damaged_file_is_a_picture_or_a_reject_and_nothing_else(
     for place, value in changes:
         data[int(place * len(data))] = value
     for read in (decode_image, probe_image):
-        try:
-            found = read(bytes(data), SMALL)
-        except RejectedImageError as error:
-            assert error.reason
-        else:
-            assert found.width * found.height <= SMALL.max_pixels
-            if isinstance(found, DecodedImage):
-                assert found.pixels.shape == (found.height, found.width, 3)
+        found = outcome(read, bytes(data))
+        if isinstance(found, str):
+            continue
+        assert found.width * found.height <= SMALL.max_pixels
+        if isinstance(found, DecodedImage):
+            assert found.pixels.shape == (found.height, found.width, 3)
 
 
 @settings(max_examples=100, deadline=None)
@@ -299,10 +310,7 @@ def test_a_damaged_file_is_a_picture_or_a_reject_and_nothing_else(
 )
 @pytest.mark.filterwarnings("ignore")
 def test_random_bytes_are_rejected_or_decoded(start: bytes, rest: bytes) -> None:
-    try:
-        decode_image(start + rest, SMALL)
-    except RejectedImageError as error:
-        assert error.reason
+    assert outcome(decode_image, start + rest)
 
 
 def test_the_hash_depends_on_the_pixels_alone_and_survives_recompression() -> None:
@@ -321,6 +329,34 @@ def test_the_hash_depends_on_the_pixels_alone_and_survives_recompression() -> No
     assert imagehash.hex_to_hash(exact) - plain <= 4
     other = perceptual_hash(np.ascontiguousarray(pixels[:, ::-1]))
     assert imagehash.hex_to_hash(other) - imagehash.hex_to_hash(exact) > 16
+
+
+def test_the_quick_hash_is_close_to_the_hash_of_all_pixels_and_repeats() -> None:
+    noise = np.random.default_rng(2).integers(0, 255, (12, 16, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).resize((1600, 1200), Image.Resampling.BICUBIC)
+    for data in (encoded(image, "JPEG"), encoded(image.convert("L"), "JPEG"), encoded(image, "PNG")):
+        quick = quick_perceptual_hash(data, LIMITS)
+        assert quick == quick_perceptual_hash(data, LIMITS)
+        full = perceptual_hash(decode_image(data, LIMITS).pixels)
+        assert imagehash.hex_to_hash(quick) - imagehash.hex_to_hash(full) <= 4
+
+
+def test_the_quick_hash_turns_the_picture_upright() -> None:
+    noise = np.random.default_rng(3).integers(0, 255, (12, 16, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(image.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif)
+    distance = imagehash.hex_to_hash(quick_perceptual_hash(turned, LIMITS)) - imagehash.hex_to_hash(
+        quick_perceptual_hash(encoded(image, "JPEG"), LIMITS)
+    )
+    assert distance <= 4
+
+
+def test_the_quick_hash_refuses_what_decoding_refuses() -> None:
+    for data in (b"", b"<html>", png(50_000, 50_000, 8, 2, b""), FILES[0][:300]):
+        with pytest.raises(RejectedImageError):
+            quick_perceptual_hash(data, LIMITS)
 
 
 def test_images_can_be_imported_without_tables_or_engines() -> None:

