@@ -1,21 +1,23 @@
 """Settings: `autotag.toml`, then `AUTOTAG_<SECTION>__<KEY>` from the environment. The only reader of the environment.
 
 The directory of the settings file is the base of its relative paths. An unknown key or a value of the wrong
-type is a `SettingsError` that names the key and the file.
+type is a `SettingsError` that names the key and the file, or the variable it came from.
 """
 
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as EnvironmentValueError
 
 from autotag.errors import SettingsError
 
-CONFIG_VARIABLE = "AUTOTAG_CONFIG"
+PREFIX = "AUTOTAG_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+PROFILE_VARIABLE = f"{PREFIX}PROFILE"
 DEFAULT_FILE = "autotag.toml"
 
 
@@ -48,6 +50,12 @@ class Source(Section):
     last_shard: int = Field(3, ge=0, le=99_999, description="last partition, included")
     max_partitions_per_run: int = Field(10, ge=1, description="shards a backfill gives to one run")
 
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.last_shard < self.first_shard:
+            raise ValueError(f"last_shard {self.last_shard} lies before first_shard {self.first_shard}")
+        return self
+
 
 class Models(Section):
     """Which models, and where they run."""
@@ -66,7 +74,7 @@ class Regions(Section):
     min_area_px: int = Field(1024, ge=1, description="smaller boxes are dropped")
     score_threshold: float = Field(0.4, ge=0, le=1, description="weaker detections are dropped")
     max_regions: int = Field(8, ge=0, description="objects an image; the whole image comes on top")
-    crop_long_edge_px: int = Field(1920, ge=32, description="saved crops are shrunk to this long edge")
+    crop_long_edge_px: int = Field(1920, ge=32, le=65_500, description="saved crops are shrunk to this long edge")
     crop_quality: int = Field(92, ge=1, le=100, description="JPEG quality of saved crops")
 
 
@@ -138,7 +146,7 @@ class Settings(BaseSettings):
     """All settings, frozen. `Settings.load` is the way to get one."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="AUTOTAG_", env_nested_delimiter="__", validate_default=True
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", validate_default=True
     )
 
     profile: str = "starter"
@@ -190,6 +198,7 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: a named file that is not there, TOML that cannot be read, an unknown key, a wrong type.
         """
+        _refuse_unknown_sections(set(cls.model_fields))
         file = _find_file(config)
         values = _read_toml(file) if file else {}
         values = _apply_profile(values, file)
@@ -198,7 +207,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsError(_explain(error, file)) from error
         except EnvironmentValueError as error:
-            raise SettingsError(f"the environment: {error}") from error
+            raise SettingsError(_explain_variable(str(error), set(cls.model_fields))) from error
         settings._file = file
         return settings
 
@@ -244,7 +253,8 @@ def _find_file(config: str | Path | None) -> Path | None:
     if named:
         file = Path(named).expanduser().resolve()
         if not file.is_file():
-            raise SettingsError(f"{file}: no such settings file; give one with --config or remove the option")
+            where = "--config" if config else CONFIG_VARIABLE
+            raise SettingsError(f"{file}: no such settings file; {where} names it: correct it, or leave it out")
         return file
     file = Path.cwd() / DEFAULT_FILE
     return file if file.is_file() else None
@@ -252,32 +262,57 @@ def _find_file(config: str | Path | None) -> Path | None:
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror or error}") from error
 
 
 def _apply_profile(values: dict[str, Any], file: Path | None) -> dict[str, Any]:
     """The file's own sections go over those of the profile it names."""
     own = values.pop("profiles", {})
-    profiles = {**PROFILES, **own}
-    name = os.environ.get("AUTOTAG_PROFILE") or values.get("profile", "starter")
-    if name not in profiles:
-        known = ", ".join(sorted(profiles))
-        raise SettingsError(f"{file or 'the environment'}: profile: {name!r} is not known; known are {known}")
-    merged: dict[str, Any] = {section: dict(keys) for section, keys in profiles[name].items()}
+    if not isinstance(own, dict) or not all(isinstance(sections, dict) for sections in own.values()):
+        raise SettingsError(f"{file}: profiles: each profile is a table; write it like [profiles.mine.models]")
+    profiles: dict[str, dict[str, Any]] = {**PROFILES, **own}
+    in_environment = os.environ.get(PROFILE_VARIABLE)
+    name = in_environment if in_environment is not None else values.get("profile", "starter")
+    if not isinstance(name, str) or name not in profiles:
+        where = PROFILE_VARIABLE if in_environment is not None else f"{file}: profile"
+        raise SettingsError(f"{where}: {name!r} is not known; known are {', '.join(sorted(profiles))}")
+    merged: dict[str, Any] = {"profile": name, **profiles[name]}
     for key, value in values.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = {**merged[key], **value}
-        else:
-            merged[key] = value
+        below = merged.get(key)
+        merged[key] = {**below, **value} if isinstance(value, dict) and isinstance(below, dict) else value
     return merged
 
 
 def _explain(error: ValidationError, file: Path | None) -> str:
-    lines = []
+    lines: list[str] = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "settings"
+        parts = [str(part) for part in problem["loc"]]
+        variable = _set_variable(PREFIX + "__".join(parts))
+        where = variable or f"{file or 'settings'}: {'.'.join(parts) or 'settings'}"
         text = "no such key" if problem["type"] == "extra_forbidden" else problem["msg"]
-        lines.append(f"{file or 'environment'}: {key}: {text} (got {problem['input']!r})")
+        lines.append(f"{where}: {text} (got {problem['input']!r})")
     return "\n".join(lines)
+
+
+def _explain_variable(message: str, sections: set[str]) -> str:
+    """A whole section in one variable has to be JSON; name the variable that is not."""
+    named = next((section for section in sections if f'"{section}"' in message), "")
+    variable = _set_variable(PREFIX + named) or "the environment"
+    return f"{variable}: {message}; set single keys instead, like {PREFIX}{named.upper() or 'MODELS'}__<KEY>"
+
+
+def _set_variable(name: str) -> str:
+    """The variable's name as it stands in the environment, whatever its case; empty when it is not set."""
+    return next((found for found in os.environ if found.upper() == name.upper()), "")
+
+
+def _refuse_unknown_sections(sections: set[str]) -> None:
+    for name in os.environ:
+        section, nested, _ = name.upper().removeprefix(PREFIX).partition("__")
+        if name.upper().startswith(PREFIX) and nested and section.lower() not in sections:
+            known = ", ".join(sorted(sections - {"profile"}))
+            raise SettingsError(f"{name}: no such section {section.lower()!r}; known are {known}")

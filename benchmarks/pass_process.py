@@ -1,14 +1,13 @@
 """One source pass in a process of its own: source_images and source_embeddings over the shards of a corpus, timed.
 
-Started by `source_pass` and `memory` as `python -m benchmarks.pass_process <request.json>`; the last line it prints is
-one JSON object. Each unit leaves a file with the times of its start and its commit, so that what the engine needs to
-start can be told from what the work takes.
+Started by `source_pass` and `memory` with a request file; the last line it prints is one JSON object. Each unit leaves
+a file with the times of its start and its commit, so that what the engine needs to start can be told from what the
+work takes.
 """
 
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from autotag.pipeline.read_source_images import SourceImagesWorker
 from autotag.pipeline.run_units import Step, run_step
 from autotag.settings import Settings
 
-STEPS = ("source_images", "source_embeddings")
 ENGINES = ("actors", "data", "in-process")
 
 
@@ -81,24 +79,22 @@ def run_pass(request: PassRequest) -> dict[str, Any]:
     settings = Settings(**request.settings)
     plan = plan_of(settings, "benchmark")
     engine, plan, ray_start_s = _engine(request, settings, plan)
-    workers: dict[str, Callable[[str], StepCounts]] = {
-        "source_images": TimedWorker("source_images", SourceImagesWorker(plan), None, request.times),
-        "source_embeddings": TimedWorker("source_embeddings", SourceEmbeddingsWorker(plan), plan, request.times),
+    workers: dict[str, tuple[Worker, PipelinePlan | None]] = {
+        "source_images": (SourceImagesWorker(plan), None),
+        "source_embeddings": (SourceEmbeddingsWorker(plan), plan),
     }
     steps: dict[str, Any] = {}
-    for name in STEPS:
+    for name, (worker, needs) in workers.items():
         called = time.time()
-        counts = run_step(engine, Step(name, WorkerPlan(_same, (workers[name],)), request.shards))
+        timed = WorkerPlan(TimedWorker, (name, worker, needs, request.times))
+        counts = run_step(engine, Step(name, timed, request.shards))
         units = {unit: json.loads((Path(request.times) / f"{name}-{unit}.json").read_text()) for unit in request.shards}
         steps[name] = {"called": called, "ended": time.time(), "counts": counts.as_dict(), "units": units}
     engine.close()
-    ray_session_stop(request.engine)
+    if request.engine != "in-process":
+        ray_session.stop()
     tables = plan.layout.source(plan.model_id).root
     return {"model_id": plan.model_id, "tables": str(tables), "ray_start_s": ray_start_s, "steps": steps}
-
-
-def _same(worker: Worker) -> Worker:
-    return worker
 
 
 def _engine(request: PassRequest, settings: Settings, plan: PipelinePlan) -> tuple[Engine, PipelinePlan, float]:
@@ -111,25 +107,18 @@ def _engine(request: PassRequest, settings: Settings, plan: PipelinePlan) -> tup
     return {"actors": RayActorEngine, "data": RayDataEngine}[request.engine](spec), plan, ray_start_s
 
 
-def ray_session_stop(engine: str) -> None:
-    """End the Ray session that an engine other than in-process started."""
-    if engine != "in-process":
-        ray_session.stop()
+def pass_command(request: PassRequest, path: Path) -> list[str]:
+    """Write the request to `path`; gives the command that runs it.
 
-
-def write_request(request: PassRequest, path: Path) -> None:
-    """For the command line of the process."""
+    The module is imported by its name there: workers could not find classes of `__main__`.
+    """
     path.write_text(json.dumps(asdict(request)))
+    return [sys.executable, "-c", "from benchmarks.pass_process import main; main()", str(path)]
 
 
-def main() -> int:
+def main() -> None:
     """Run the request that the first argument names; the last line is the result."""
     request = PassRequest(**json.loads(Path(sys.argv[1]).read_text()))
     entered = time.time()
     result = run_pass(request)
     sys.stdout.write(json.dumps({"entered": entered, **result}) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -5,12 +5,12 @@ after the other, commits each unit's tables itself and returns counts. No pixels
 """
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from autotag.domain.counts import StepCounts
-from autotag.errors import AutotagError, PermanentError
+from autotag.errors import AutotagError, PermanentError, WorkerLostError
 
 Worker = Callable[[str], StepCounts]
 
@@ -35,8 +35,11 @@ class UnitResult:
 class Engine(Protocol):
     """Runs units on workers."""
 
-    def run(self, plan: WorkerPlan, units: Sequence[str]) -> Iterator[UnitResult]:
-        """Yield one result a unit, as they finish. A failing unit does not stop the others."""
+    def run(self, plan: WorkerPlan, units: Sequence[str]) -> Generator[UnitResult, None, None]:
+        """Yield one result a unit, as they finish. A failing unit does not stop the others.
+
+        Closing the generator before its end cancels what is under way.
+        """
         ...
 
     def close(self) -> None:
@@ -44,34 +47,46 @@ class Engine(Protocol):
         ...
 
 
-def run_unit(worker: Worker, unit: str) -> UnitResult:
-    """Run one unit; what it raises becomes its result.
+class WorkerShelf:
+    """The workers of one process, one a plan, each made when its first unit comes."""
 
-    An error of ours travels as it is. Anything else is a bug or the machine, and travels with its trace.
-    """
-    try:
-        return UnitResult(unit, worker(unit))
-    except AutotagError as error:
-        return UnitResult(unit, None, error)
-    except Exception as error:
-        trace = "".join(traceback.format_exception(error)[-3:])
-        return UnitResult(unit, None, PermanentError(f"{unit}: {type(error).__name__}: {error}\n{trace}"))
+    def __init__(self) -> None:
+        self._workers: dict[WorkerPlan, Worker] = {}
+
+    def run(self, plan: WorkerPlan, unit: str) -> UnitResult:
+        """Run one unit; what it raises becomes its result.
+
+        An error of ours travels as it is. Anything else is a bug or the machine, and travels with its trace.
+        """
+        try:
+            if plan not in self._workers:
+                self._workers[plan] = plan.make(*plan.arguments)
+            return UnitResult(unit, self._workers[plan](unit))
+        except AutotagError as error:
+            return UnitResult(unit, None, error)
+        except Exception as error:
+            trace = "".join(traceback.format_exception(error)[-3:])
+            return UnitResult(unit, None, PermanentError(f"{unit}: {type(error).__name__}: {error}\n{trace}"))
 
 
 class InProcessEngine:
     """Units one after the other, here. Workers are kept, so that the next step finds the models loaded."""
 
     def __init__(self) -> None:
-        self._workers: dict[WorkerPlan, Worker] = {}
+        self._shelf = WorkerShelf()
 
-    def run(self, plan: WorkerPlan, units: Sequence[str]) -> Iterator[UnitResult]:
+    def run(self, plan: WorkerPlan, units: Sequence[str]) -> Generator[UnitResult, None, None]:
         """See `Engine`."""
-        if plan not in self._workers:
-            self._workers[plan] = plan.make(*plan.arguments)
-        worker = self._workers[plan]
         for unit in units:
-            yield run_unit(worker, unit)
+            yield self._shelf.run(plan, unit)
 
     def close(self) -> None:
         """Drop the workers."""
-        self._workers.clear()
+        self._shelf = WorkerShelf()
+
+
+def lost(unit: str, deaths: int, cause: object = "") -> UnitResult:
+    """Result of a unit that was given up: its workers died `deaths` times."""
+    told = f": {cause}" if cause else ""
+    text = f"{unit}: its workers died {deaths} times{told}; look for memory running out, then run the step again"
+    return UnitResult(unit, None, WorkerLostError(text))

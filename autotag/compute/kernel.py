@@ -12,7 +12,7 @@ import numpy as np
 
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.regions import Region, RegionRules, RgbImage, cut, keep_regions
-from autotag.errors import AutotagError, RejectedImageError
+from autotag.errors import PermanentError, RejectedImageError
 from autotag.models.protocols import Detector, Embedder, Vectors
 
 SYSTEMATIC_FAILURES = 4
@@ -90,9 +90,11 @@ def _crops(image: Decoded, found: list[Region] | RejectedImageError) -> list[Rgb
 
 def _embed_groups(embedder: Embedder, groups: Sequence[list[RgbImage]]) -> list[Vectors]:
     vectors = embedder.embed_images([crop for group in groups for crop in group])
+    ends = np.cumsum([len(group) for group in groups])
+    if groups and vectors.shape != (ends[-1], embedder.dim):
+        raise ValueError(f"{embedder.fingerprint} gave {vectors.shape} numbers for {ends[-1]} crops")
     if not np.isfinite(vectors).all():
         raise ValueError(f"{embedder.fingerprint} gave vectors that are not numbers")
-    ends = np.cumsum([len(group) for group in groups])
     return np.split(vectors, ends[:-1]) if groups else []
 
 
@@ -117,8 +119,8 @@ def _batch_or_each(
     stage: str, call: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequence[_Item]
 ) -> Sequence[_Result | RejectedImageError]:
     try:
-        return call(items)
-    except AutotagError:
+        return _complete(call(items), len(items))
+    except PermanentError:  # weights that are not there, a device that is not there: no image's fault
         raise
     except Exception:
         results = [_one(stage, call, item) for item in items]
@@ -131,6 +133,14 @@ def _one(
     stage: str, call: Callable[[Sequence[_Item]], Sequence[_Result]], item: _Item
 ) -> _Result | RejectedImageError:
     try:
-        return call([item])[0]
+        return _complete(call([item]), 1)[0]
+    except RejectedImageError as error:
+        return error
     except Exception as error:
         return RejectedImageError(stage, f"{type(error).__name__}: {error}"[:300])
+
+
+def _complete(results: Sequence[_Result], count: int) -> Sequence[_Result]:
+    if len(results) != count:
+        raise ValueError(f"the model gave {len(results)} results for {count} inputs")
+    return results

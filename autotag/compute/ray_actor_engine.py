@@ -1,25 +1,13 @@
 """A pool of Ray actors that outlives a step, so that the steps of one folder share loaded models."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from autotag.compute import ray_session
-from autotag.compute.engine import UnitResult, Worker, WorkerPlan, run_unit
+from autotag.compute.engine import UnitResult, WorkerPlan, WorkerShelf, lost
 from autotag.compute.ray_session import RaySpec
-from autotag.errors import WorkerLostError
-
-
-class _Host:
-    """One actor: keeps a worker for each plan it has met."""
-
-    def __init__(self) -> None:
-        self._workers: dict[WorkerPlan, Worker] = {}
-
-    def run(self, plan: WorkerPlan, unit: str) -> UnitResult:
-        if plan not in self._workers:
-            self._workers[plan] = plan.make(*plan.arguments)
-        return run_unit(self._workers[plan], unit)
+from autotag.errors import PermanentError
 
 
 class RayActorEngine:
@@ -29,20 +17,23 @@ class RayActorEngine:
         self._spec = spec
         self._hosts: list[Any] = []
 
-    def run(self, plan: WorkerPlan, units: Sequence[str]) -> Iterator[UnitResult]:
-        """Yield results as units finish; a unit whose worker dies is run again on a restarted one.
+    def run(self, plan: WorkerPlan, units: Sequence[str]) -> Generator[UnitResult, None, None]:
+        """Yield results as units finish.
+
+        A unit whose worker dies runs again on a new one; when that happens too often it ends as
+        `WorkerLostError`. A run that is cancelled, or fails, leaves no actor behind.
 
         Raises:
-            WorkerLostError: workers died over one unit more often than allowed.
+            RetryableError: the Ray cluster does not answer.
+            SettingsError: a worker asks for more than the machine has.
         """
         if not units:
             return
         ray_session.start(self._spec)
         import ray
-        from ray.exceptions import RayActorError
 
         self._grow(ray_session.worker_count(self._spec, len(units)))
-        waiting = deque(units)
+        waiting, deaths = deque(units), Counter[str]()
         idle = deque(self._hosts)
         running: dict[Any, tuple[str, Any]] = {}
         try:
@@ -52,30 +43,54 @@ class RayActorEngine:
                     running[host.run.remote(plan, unit)] = (unit, host)
                 done, _ = ray.wait(list(running), num_returns=1)
                 unit, host = running.pop(done[0])
-                idle.append(host)
-                yield ray.get(done[0])
-        except RayActorError as error:
-            raise WorkerLostError(f"workers died more than {self._spec.max_worker_deaths} times: {error}") from error
+                result = _answer(done[0], unit)
+                if isinstance(result, UnitResult):
+                    idle.append(host)
+                    yield result
+                    continue
+                idle.append(self._replace(host))
+                deaths[unit] += 1
+                if deaths[unit] > self._spec.max_worker_deaths:
+                    yield lost(unit, deaths[unit], result)
+                else:
+                    waiting.appendleft(unit)
         finally:
             if running:
                 self.close()
 
     def _grow(self, count: int) -> None:
+        self._hosts.extend(self._new_host() for _ in range(count - len(self._hosts)))
+
+    def _replace(self, dead: Any) -> Any:
+        self._hosts.remove(dead)
+        self._grow(len(self._hosts) + 1)
+        return self._hosts[-1]
+
+    def _new_host(self) -> Any:
         import ray
 
-        deaths = self._spec.max_worker_deaths
-        host_class = ray.remote(
-            num_cpus=self._spec.cpus_per_actor,
-            num_gpus=self._spec.gpus_per_actor,
-            max_restarts=deaths,
-            max_task_retries=deaths,
-        )(_Host)
-        self._hosts.extend(host_class.remote() for _ in range(count - len(self._hosts)))
+        # Ray's own retries count over an actor's life; ours count deaths over one unit.
+        shelf = ray.remote(num_cpus=self._spec.cpus_per_actor, num_gpus=self._spec.gpus_per_actor, max_restarts=0)
+        return shelf(WorkerShelf).remote()
 
     def close(self) -> None:
         """End the actors, also those at work: a cancelled run must not leave them behind."""
         import ray
 
-        for host in self._hosts:
-            ray.kill(host)
+        if ray.is_initialized():
+            for host in self._hosts:
+                ray.kill(host)
         self._hosts.clear()
+
+
+def _answer(reference: Any, unit: str) -> UnitResult | Exception:
+    """The unit's result; the error where its worker died."""
+    import ray
+    from ray.exceptions import RayActorError, RayTaskError
+
+    try:
+        return ray.get(reference)
+    except RayActorError as error:
+        return error
+    except RayTaskError as error:  # what a worker cannot even receive or send back
+        return UnitResult(unit, None, PermanentError(f"{unit}: {error}"))

@@ -1,26 +1,45 @@
 """Units as rows of a Ray Data set, mapped by a pool of actors: the engine of the source pass.
 
-Only unit names and counts travel. A worker that dies is restarted and its unit run again, a bounded number
-of times; Ray Data's own default would restart it for ever.
+Only unit names and counts travel. Ray Data restarts a dead worker and runs its unit again, for ever; a tally
+outside the workers counts how often a unit was begun, and gives it up when that is too often.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from autotag.compute import ray_session
-from autotag.compute.engine import UnitResult, WorkerPlan, run_unit
+from autotag.compute.engine import UnitResult, WorkerPlan, WorkerShelf, lost
 from autotag.compute.ray_session import RaySpec
-from autotag.errors import WorkerLostError
+
+
+class _Tally:
+    """An actor of its own, so that it outlives the workers: how often each unit was begun."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, int] = {}
+
+    def begin(self, unit: str) -> int:
+        self._begun[unit] = self._begun.get(unit, 0) + 1
+        return self._begun[unit]
 
 
 class _RowWorker:
     """The callable class Ray Data builds once an actor."""
 
-    def __init__(self, plan: WorkerPlan) -> None:
-        self._worker = plan.make(*plan.arguments)
+    def __init__(self, plan: WorkerPlan, tally: Any, max_deaths: int) -> None:
+        self._plan = plan
+        self._tally = tally
+        self._max_deaths = max_deaths
+        self._shelf = WorkerShelf()
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {"result": run_unit(self._worker, row["item"])}
+        import ray
+
+        deaths = ray.get(self._tally.begin.remote(row["item"])) - 1
+        if deaths > self._max_deaths:
+            return {"result": lost(row["item"], deaths)}
+        return {"result": self._shelf.run(self._plan, row["item"])}
 
 
 class RayDataEngine:
@@ -29,37 +48,38 @@ class RayDataEngine:
     def __init__(self, spec: RaySpec) -> None:
         self._spec = spec
 
-    def run(self, plan: WorkerPlan, units: Sequence[str]) -> Iterator[UnitResult]:
-        """Yield results as units finish.
+    def run(self, plan: WorkerPlan, units: Sequence[str]) -> Generator[UnitResult, None, None]:
+        """Yield results as units finish; a unit whose workers die too often ends as `WorkerLostError`.
 
         Raises:
-            WorkerLostError: workers died over one unit more often than allowed.
+            RetryableError: the Ray cluster does not answer.
+            SettingsError: a worker asks for more than the machine has.
         """
         if not units:
             return
         ray_session.start(self._spec)
+        import ray
         import ray.data
-        from ray.exceptions import RayActorError
 
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
-        deaths = self._spec.max_worker_deaths
+        context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
+        tally: Any = ray.remote(num_cpus=0)(_Tally).remote()
         rows = ray.data.from_items(list(units), override_num_blocks=len(units)).map(
             _RowWorker,
-            fn_constructor_args=(plan,),
-            compute=ray.data.ActorPoolStrategy(size=ray_session.worker_count(self._spec, len(units))),
+            fn_constructor_args=(plan, tally, self._spec.max_worker_deaths),
+            compute=ray.data.ActorPoolStrategy(
+                size=ray_session.worker_count(self._spec, len(units)), max_tasks_in_flight_per_actor=1
+            ),
             num_cpus=self._spec.cpus_per_actor,
             num_gpus=self._spec.gpus_per_actor,
-            max_restarts=deaths,
-            max_task_retries=deaths,
         )
         try:
             for row in rows.iter_rows():
                 yield row["result"]
-        except RayActorError as error:
-            raise WorkerLostError(
-                f"workers died more than {deaths} times over one of {units[0]}..{units[-1]}: {error}"
-            ) from error
+        finally:
+            ray.kill(tally)
 
     def close(self) -> None:
         """Leave the Ray session."""

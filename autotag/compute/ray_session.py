@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from autotag.errors import RetryableError
+from autotag.errors import RetryableError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,21 @@ def stop() -> None:
 
 
 def worker_count(spec: RaySpec, units: int) -> int:
-    """Workers for that many units: the setting, or what the cluster's CPUs and GPUs allow; at least one."""
+    """Workers for that many units: the setting, or what the cluster's CPUs and GPUs allow; at least one.
+
+    Raises:
+        SettingsError: a worker asks for more than the local cluster has: it would wait for ever. An existing
+            cluster may still grow.
+    """
     import ray
 
     resources = ray.cluster_resources()
     fit = int(resources.get("CPU", 1) / spec.cpus_per_actor)
     if spec.gpus_per_actor:
         fit = min(fit, int(resources.get("GPU", 0) / spec.gpus_per_actor))
+    if fit == 0 and not spec.address:
+        raise SettingsError(
+            f"[ray] cpus_per_actor = {spec.cpus_per_actor}, gpus_per_actor = {spec.gpus_per_actor}: this machine has"
+            f" {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs; ask for less"
+        )
     return max(1, min(spec.actors or fit, units))

@@ -19,6 +19,7 @@ class StepCounts:
         regions: regions written.
         units: shards or chunks done.
         resumed: units that were already done and were left as they are.
+        reused: items among `made` whose rows were taken over from an earlier result.
         seconds: wall time, set by whoever ran the step.
         stage_ms: milliseconds of work a stage, summed over workers.
         notes: short sentences for a person.
@@ -32,6 +33,7 @@ class StepCounts:
     regions: int = 0
     units: int = 0
     resumed: int = 0
+    reused: int = 0
     seconds: float = 0.0
     stage_ms: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -88,6 +90,7 @@ class StepCounts:
             "regions": self.regions,
             "units": self.units,
             "resumed": self.resumed,
+            "reused": self.reused,
             "seconds": round(self.seconds, 3),
             "images_per_s": round(self.images_per_s, 2),
             "stage_ms": {stage: round(spent, 1) for stage, spent in sorted(self.stage_ms.items())},

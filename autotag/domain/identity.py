@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from autotag.errors import UsageError
 
 SHARD_DIGITS = 5
-_ESCAPED = re.compile(r"[\x00-\x1f\x7f\x80-\x9f,%\"\\|\[\]*?<>]|\.(?=\.)|(?<=\.)\.")
+_ESCAPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\udc80-\udcff,%\"\\|\[\]*?<>]|\.(?=\.)|(?<=\.)\.")
 
 
 def media_id(data: bytes) -> str:
@@ -45,14 +45,17 @@ def folder_key(rel_path: str) -> str:
     """Partition key of a folder: its path below the target root, with what Dagster cannot hold escaped.
 
     Control characters, commas, quotes, brackets, wildcards, `%` and any dot beside another dot become
-    `%XX` (UTF-8 bytes); everything else stays readable. `folder_path` is the inverse.
+    `%XX` (UTF-8 bytes); everything else stays readable. Bytes of a name that are no UTF-8, which Python
+    shows as lone surrogates, are escaped as they are. `folder_path` is the inverse.
     """
-    return _ESCAPED.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8")), rel_path)
+    return _ESCAPED.sub(
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")), rel_path
+    )
 
 
 def folder_path(key: str) -> str:
     """Folder path below the target root that `folder_key` made `key` from."""
-    return unquote(key, errors="strict")
+    return unquote(key, errors="surrogateescape")
 
 
 def model_id(detector_fingerprint: str, embedder_fingerprint: str) -> str:

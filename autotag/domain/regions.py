@@ -63,7 +63,7 @@ def clip_box(
 ) -> tuple[int, int, int, int]:
     """Round a float box outwards to whole pixels and clip it to the image.
 
-    The result may have no area when the box lies outside; not-a-number clips to an empty box.
+    The result may have no area when the box lies outside; a box that is not finite clips to an empty one.
     """
     values = np.asarray(box_xyxy, dtype=np.float64)
     if not np.all(np.isfinite(values)):
@@ -92,7 +92,7 @@ def keep_regions(
     for region in found:
         box = clip_box(region.box_xyxy_px, width, height)
         clipped = Region("object", box, region.class_name, region.score)
-        if clipped.score < rules.score_threshold:
+        if not clipped.score >= rules.score_threshold:  # a score that is not a number is no confidence
             continue
         if clipped.area_px < max(rules.min_area_px, 1):
             continue

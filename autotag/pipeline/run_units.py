@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from upath import UPath
@@ -47,13 +48,15 @@ def run_step(engine: Engine, step: Step) -> StepCounts:
     total, failed = StepCounts(), []
     progress = StepProgress(step.name, step.total_images, step.journals)
     try:
-        for result in engine.run(step.worker, step.units):
-            step.on_unit(result)
-            if result.counts is not None:
-                total.add(result.counts)
-                progress.unit_done(result.counts)
-            elif result.error is not None:
-                failed.append(result.error)
+        # Closed at once when cancelled: a generator left to the collector keeps its actors alive.
+        with closing(engine.run(step.worker, step.units)) as results:
+            for result in results:
+                step.on_unit(result)
+                if result.counts is not None:
+                    total.add(result.counts)
+                    progress.unit_done(result.counts)
+                elif result.error is not None:
+                    failed.append(result.error)
     finally:
         progress.stop()
     total.seconds = time.perf_counter() - started

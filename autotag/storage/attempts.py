@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from upath import UPath
 
+from autotag.storage.removal import remove_file
 from autotag.storage.tables import write_text
 
 
@@ -76,18 +77,20 @@ class AttemptJournal:
         """Write down what is about to be touched, before it is touched."""
         self._page.in_flight = list(names)
         self._page.done, self._page.total = done, total
-        write_text(self._path, json.dumps(asdict(self._page)))
+        write_text(self._path, json.dumps(asdict(self._page)), durable=False)
 
     def finish(self) -> None:
         """The unit is committed: the journal goes."""
-        self._path.unlink(missing_ok=True)
+        remove_file(self._path)
 
 
 def progress(directory: UPath) -> int:
-    """Images done in all units under way."""
-    if not directory.is_dir():
+    """Images done in all units under way; 0 where the directory is not there, or goes while one looks."""
+    try:
+        pages = [path for path in directory.iterdir() if path.suffix == ".json"]
+    except OSError:
         return 0
-    return sum(_read(path).done for path in directory.iterdir() if path.suffix == ".json")
+    return sum(_read(path).done for path in pages)
 
 
 def _read(path: UPath) -> _Page:

@@ -1,14 +1,36 @@
 """Every path and file name is computed here. Nothing is opened.
 
-Roots are `UPath`: a local path or any fsspec URI (`s3://bucket/prefix`).
+Roots are `UPath`: a local path or any fsspec URI (`s3://bucket/prefix`). Folders nest, and so do their results:
+`results_path` keeps a folder called `segmentation` apart from the segmentation of the folder it lies in.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from upath import UPath
 
 from autotag.domain.identity import folder_path
+from autotag.errors import UsageError
+
+RESULT_NAMES = frozenset(
+    {
+        "images.parquet",
+        "rejects.parquet",
+        "segmentation",
+        "embeddings",
+        "tags.json",
+        "evidence.parquet",
+        "contact_sheet.html",
+        ".parts",
+        "thumbnails",
+        "label_scores.parquet",
+        "medoid.json",
+        "review.csv",
+    }
+)
+"""Names directly below a folder's results. A nested folder of such a name gets `RESERVED_MARK` behind its own."""
+
+RESERVED_MARK = "~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +155,45 @@ class Layout:
         return SourceTables(self.source_processed / model)
 
     def folder(self, key: str) -> UPath:
-        """The user's folder a partition key stands for. Read only, always."""
-        return self.target / folder_path(key)
+        """The user's folder a partition key stands for. Read only, always.
+
+        Raises:
+            UsageError: the key leads out of the target root.
+        """
+        return self.target / _inside(key)
 
     def folder_tables(self, key: str) -> FolderTables:
-        """Results of a target folder, under its path below the target root."""
-        return FolderTables(self.target_processed / folder_path(key))
+        """Results of a target folder, under its path below the target root; see `results_path`.
+
+        Raises:
+            UsageError: the key leads out of the target root.
+        """
+        return FolderTables(self.target_processed / results_path(_inside(key)))
 
     def run_config(self, run: str) -> UPath:
         """Settings of a run, frozen."""
         return self.runs / run / "config.json"
+
+
+def results_path(path: str) -> str:
+    """Where below `target_processed` the results of a folder go: its own path, one to one.
+
+    Below the first part, a part that is one of `RESULT_NAMES`, in any case and with any number of
+    `RESERVED_MARK` behind it, gets one more mark; so no folder's results lie inside another's.
+    """
+    first, *rest = path.split("/")
+    return "/".join([first, *(part + RESERVED_MARK if _is_reserved(part) else part for part in rest)])
+
+
+def _is_reserved(part: str) -> bool:
+    return part.rstrip(RESERVED_MARK).casefold() in RESULT_NAMES
+
+
+def _inside(key: str) -> str:
+    path = PurePosixPath(folder_path(key))
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise UsageError(f"{key!r} is no folder below the target root; give its path below that root")
+    return str(path)
 
 
 def crop_name(file: str, region_index: int) -> str:

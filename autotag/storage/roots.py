@@ -4,13 +4,17 @@ from pathlib import Path
 
 from upath import UPath
 
-from autotag.errors import UnwritableRootError
+from autotag.errors import SettingsError, UnwritableRootError
 from autotag.settings import Settings, user_cache_dir
 from autotag.storage.layout import Layout
 
 
 def layout_of(settings: Settings) -> Layout:
-    """All roots of the settings, absolute."""
+    """All roots of the settings, absolute.
+
+    Raises:
+        SettingsError: a root that has to be a local directory is a URI.
+    """
     paths = settings.paths
 
     def root(named: str, default: UPath) -> UPath:
@@ -27,8 +31,8 @@ def layout_of(settings: Settings) -> Layout:
         target_processed=root(paths.target_processed, data / "target_processed"),
         catalog=root(paths.catalog, data / "catalog"),
         runs=root(paths.runs, data / "runs"),
-        model_cache=Path(root(paths.model_cache, UPath(user_cache_dir()))),
-        weights=Path(_resolve(paths.weights, settings.base)),
+        model_cache=_local("model_cache", root(paths.model_cache, UPath(user_cache_dir()))),
+        weights=_local("weights", _resolve(paths.weights, settings.base)),
     )
 
 
@@ -52,7 +56,14 @@ def make_directory(path: UPath) -> None:
         ) from error
 
 
+def _local(key: str, path: UPath) -> Path:
+    if not is_local(path):
+        raise SettingsError(f"paths.{key} = {str(path)!r}: networks are loaded from local files; name a local directory")
+    return Path(path.path)
+
+
 def _resolve(named: str, base: Path) -> UPath:
     if "://" in named:
-        return UPath(named)
+        # Workers write and the driver looks: a listing remembered from before would hide what is new.
+        return UPath(named, use_listings_cache=False)
     return UPath((base / Path(named).expanduser()).resolve())

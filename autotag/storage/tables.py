@@ -16,6 +16,7 @@ from upath import UPath
 
 from autotag.domain.schemas import SCHEMA_VERSION
 from autotag.errors import MissingInputError, PermanentError, UnwritableRootError
+from autotag.storage.removal import remove_stale_temporaries, temporary_name
 from autotag.storage.roots import is_local, make_directory
 
 _STAMP_KEY = b"autotag"
@@ -56,6 +57,8 @@ class TableWriter:
     """Streams row groups into a temporary sibling; the table appears when the block ends without an error.
 
     The stamp may be filled until then. On an object store the file is written locally and uploaded whole.
+    What a killed writer of the same table left beside it goes. A file system that refuses is an
+    `UnwritableRootError`, whenever it does.
     """
 
     def __init__(self, path: UPath, schema: pa.Schema, stamp: Stamp) -> None:
@@ -66,26 +69,26 @@ class TableWriter:
 
     def __enter__(self) -> Self:
         self._temporary = _temporary_for(self._path)
-        try:
+        with _writing(self._path):
             self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
-        except OSError as error:
-            raise _unwritable(self._path, error) from error
         return self
 
     def write(self, rows: pa.Table | dict[str, Any]) -> None:
         """Append rows: a table of the schema, or columns by name."""
         table = rows if isinstance(rows, pa.Table) else pa.table(rows, schema=self._schema)
         if table.num_rows:
-            self._writer.write_table(table.cast(self._schema))
+            with _writing(self._path):
+                self._writer.write_table(table.cast(self._schema))
             self.rows += table.num_rows
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
-            if kind is None:
-                self._writer.add_key_value_metadata({_STAMP_KEY: self._stamp.to_bytes()})
-            self._writer.close()
-            if kind is None:
-                self._commit()
+            with _writing(self._path):
+                if kind is None:
+                    self._writer.add_key_value_metadata({_STAMP_KEY: self._stamp.to_bytes()})
+                self._writer.close()
+                if kind is None:
+                    self._commit()
         finally:
             self._temporary.unlink(missing_ok=True)
 
@@ -111,10 +114,11 @@ def read_stamp(path: UPath) -> Stamp | None:
         return None
     if _STAMP_KEY not in metadata:
         return None
-    values = json.loads(metadata[_STAMP_KEY])
-    if values.pop("version", None) != SCHEMA_VERSION:
+    try:
+        values = dict(json.loads(metadata[_STAMP_KEY]))
+        return Stamp(**values) if values.pop("version", None) == SCHEMA_VERSION else None
+    except (ValueError, TypeError):
         return None
-    return Stamp(**values)
 
 
 def is_current(path: UPath, fingerprint: str) -> bool:
@@ -123,22 +127,31 @@ def is_current(path: UPath, fingerprint: str) -> bool:
     return stamp is not None and stamp.fingerprint == fingerprint
 
 
-def read_table(path: UPath, columns: list[str] | None = None, *, made_by: str = "") -> pa.Table:
+def read_table(
+    path: UPath, columns: list[str] | None = None, *, made_by: str = "", span: tuple[str, str, str] | None = None
+) -> pa.Table:
     """Read a table.
 
     Args:
         path: the file.
         columns: those wanted; all by default.
-        made_by: the asset to name when the table is missing.
+        made_by: the asset to name when the table is missing or damaged.
+        span: a text column, and its first and last value wanted, both included; in a table sorted by that
+            column the rest is not even read.
 
     Raises:
         MissingInputError: the table is not there.
+        PermanentError: the file is damaged.
     """
+    filters = [(span[0], ">=", span[1]), (span[0], "<=", span[2])] if span else None
     try:
         with path.open("rb") as stream:
-            return pq.read_table(stream, columns=columns)
+            return pq.read_table(stream, columns=columns, filters=filters)
     except FileNotFoundError as error:
         raise MissingInputError(_missing(path, made_by)) from error
+    except (OSError, pa.ArrowException) as error:
+        remedy = f"delete it and materialise {made_by or 'the asset that made it'} again"
+        raise PermanentError(f"{path} is damaged ({error}); {remedy}") from error
 
 
 def iter_batches(path: UPath, columns: list[str], rows: int = 4096) -> Iterator[pa.RecordBatch]:
@@ -181,32 +194,37 @@ def count_rows(path: UPath) -> int:
         raise MissingInputError(_missing(path, "")) from error
 
 
-def write_text(path: UPath, text: str) -> None:
-    """Write a small text file, whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+def write_text(path: UPath, text: str, *, durable: bool = True) -> None:
+    """Write a small text file, whole or not at all; see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
-def write_bytes(path: UPath, data: bytes) -> None:
+def write_bytes(path: UPath, data: bytes, *, durable: bool = True) -> None:
     """Write a small file, whole or not at all.
+
+    Args:
+        path: the file.
+        data: its content.
+        durable: whether it has to outlive a power cut, not only a killed process; that costs a disk's flush.
 
     Raises:
         UnwritableRootError: the file system refuses.
     """
     temporary = _temporary_for(path)
     try:
-        temporary.write_bytes(data)
-        publish_file(temporary, path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+        with _writing(path):
+            temporary.write_bytes(data)
+            publish_file(temporary, path, durable=durable)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def publish_file(temporary: Path, path: UPath) -> None:
+def publish_file(temporary: Path, path: UPath, *, durable: bool = True) -> None:
     """Make a finished local file visible under its name: an atomic replace, or one upload."""
     if is_local(path):
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        if durable:
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
         temporary.replace(Path(path))
     else:
         path.fs.put_file(str(temporary), path.path)
@@ -220,17 +238,23 @@ def scratch_directory() -> Iterator[Path]:
 
 
 def _temporary_for(path: UPath) -> Path:
-    name = f".{path.name[:80]}.{uuid.uuid4().hex[:12]}.tmp"
+    name = temporary_name(path.name, uuid.uuid4().hex[:12])
     if not is_local(path):
         return Path(tempfile.gettempdir()) / name
     make_directory(path.parent)
+    remove_stale_temporaries(Path(path))
     return Path(path.parent) / name
 
 
-def _unwritable(path: UPath, error: OSError) -> UnwritableRootError:
-    return UnwritableRootError(
-        f"{path}: cannot be written ({error.strerror or error}); make it writable or set another root under [paths]"
-    )
+@contextmanager
+def _writing(path: UPath) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableRootError(
+            f"{path}: cannot be written ({error.strerror or error}); make it writable or set another root"
+            " under [paths]"
+        ) from error
 
 
 def _missing(path: UPath, made_by: str) -> str:

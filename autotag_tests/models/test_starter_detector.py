@@ -31,7 +31,8 @@ def detector(spec: ModelSpec) -> Detector:
 def street() -> np.ndarray:
     """A bus with people in front of it, from the ultralytics package."""
     package = find_spec("ultralytics")
-    assert package is not None and package.origin is not None
+    assert package is not None
+    assert package.origin is not None
     return np.asarray(Image.open(Path(package.origin).parent / "assets" / "bus.jpg").convert("RGB"))
 
 

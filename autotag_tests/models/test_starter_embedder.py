@@ -41,9 +41,12 @@ def embedder(spec: ModelSpec) -> Embedder:
 def photographs() -> dict[str, np.ndarray]:
     """Those of the skimage package that are there, caption -> pixels."""
     package = find_spec("skimage")
-    assert package is not None and package.origin is not None
+    assert package is not None
+    assert package.origin is not None
     directory = Path(package.origin).parent / "data"
-    there = {caption: directory / name for name, caption in PHOTOGRAPHS.items() if (directory / name).is_file()}
+    there = {
+        caption: directory / name for name, caption in PHOTOGRAPHS.items() if (directory / name).is_file()
+    }
     return {caption: np.asarray(Image.open(path).convert("RGB")) for caption, path in there.items()}
 
 
@@ -108,7 +111,9 @@ def test_neither_torch_nor_timm_nor_transformers_is_imported(spec: ModelSpec, em
         "load_detector(spec); load_embedder(spec).embed_texts(['a dog'])\n"
         "sys.exit(str(sorted({'torch', 'timm', 'transformers', 'pyarrow'} & set(sys.modules))))"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
     assert ended.stderr.strip().splitlines()[-1] == "[]"
 
 
@@ -121,7 +126,9 @@ def test_every_class_has_a_name_and_a_definition() -> None:
 
 def test_what_moves_all_logits_alike_is_projected_away() -> None:
     random = np.random.default_rng(0)
-    classifier = random.normal(size=(300, 280)).astype(np.float32) + random.normal(size=280).astype(np.float32)
+    classifier = random.normal(size=(300, 280)).astype(np.float32) + random.normal(size=280).astype(
+        np.float32
+    )
     projection = looks_projection(classifier)
     features = random.normal(size=(5, 280)).astype(np.float32)
     differences = classifier - classifier.mean(axis=0)

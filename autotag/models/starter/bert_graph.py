@@ -37,7 +37,7 @@ class BertShape:
 
 
 def bert_sentence_graph(tensors: Tensors, shape: BertShape) -> openvino.Model:
-    """Token ids and mask, both int64 (n, length), the mask 1 for real tokens and 0 for padding -> float32 (n, width).
+    """Token ids and mask, both int64 (n, length), the mask 1 for real tokens and 0 for padding -> float32 (n, width), unit L2 norm.
 
     Raises:
         KeyError: a tensor that the architecture needs is not there.
@@ -53,7 +53,8 @@ def bert_sentence_graph(tensors: Tensors, shape: BertShape) -> openvino.Model:
     real = op.convert(op.unsqueeze(mask, op.constant(2)), "f32")
     total = op.reduce_sum(op.multiply(states, real), op.constant([1]))
     mean = op.divide(total, op.reduce_sum(real, op.constant([1])))
-    return network([mean.output(0)], [ids, mask], "sentence_encoder")
+    unit = op.normalize_l2(mean, op.constant([1]), 1e-12, "max")
+    return network([unit.output(0)], [ids, mask], "sentence_encoder")
 
 
 class _Layers:

@@ -17,7 +17,6 @@ from typing import cast
 import numpy as np
 
 from autotag.domain.regions import RgbImage
-from autotag.domain.vectors import normalise
 from autotag.models.protocols import Vectors
 from autotag.models.specs import ModelSpec
 from autotag.models.starter.class_descriptions import class_descriptions
@@ -71,8 +70,8 @@ class StarterEmbedder:
         if not len(crops):
             return np.zeros((0, self.dim), np.float32)
         looks, logits = self._image_tower.run(crops)
-        meaning = normalise(_softmax(logits / TEMPERATURE) @ self._class_meanings)
-        return normalise(np.concatenate([meaning, LOOKS_WEIGHT * normalise(looks)], axis=1))
+        meaning = _unit(_softmax(logits / TEMPERATURE) @ self._class_meanings)
+        return _unit(np.concatenate([meaning, LOOKS_WEIGHT * _unit(looks)], axis=1))
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """float32 (n, 640), unit L2 norm, zeros in the looks. Empty in: (0, 640).
@@ -145,3 +144,8 @@ class _Parts:
 def _softmax(logits: Vectors) -> Vectors:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _unit(rows: Vectors) -> Vectors:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)

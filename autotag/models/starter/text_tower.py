@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from autotag.domain.vectors import normalise
 from autotag.models.protocols import Vectors
 from autotag.models.specs import ModelSpec
 from autotag.models.starter.bert_graph import BertShape, bert_sentence_graph
@@ -21,7 +20,7 @@ TEXT_DIM = 384
 MAX_TOKENS = 256
 """The length the model was trained for; what follows is cut off."""
 _BATCH_SIZE = 32
-_VERSION = 1
+_VERSION = 2
 
 
 class TextTower:
@@ -45,9 +44,9 @@ class TextTower:
         batches = [order[start : start + _BATCH_SIZE] for start in range(0, len(order), _BATCH_SIZE)]
         tokens = [self._tokens([texts[row] for row in batch]) for batch in batches]
         vectors = np.zeros((len(texts), TEXT_DIM), np.float32)
-        for batch, (means,) in zip(batches, self._network.run(tokens), strict=True):
-            vectors[batch] = means
-        return normalise(vectors)
+        for batch, (found,) in zip(batches, self._network.run(tokens), strict=True):
+            vectors[batch] = found
+        return vectors
 
     def _tokens(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
         encoded = self._tokenizer.encode_batch(list(texts))

@@ -1,0 +1,65 @@
+"""Deletes what autotag itself has written, by exact name: names hold `*` and `[` like any other character."""
+
+import os
+import re
+import shutil
+import socket
+from pathlib import Path
+
+from upath import UPath
+
+from autotag.storage.roots import is_local
+
+_SUFFIX = ".tmp"
+
+
+def remove_file(path: UPath) -> None:
+    """Delete a file; nothing happens when there is none."""
+    try:
+        if is_local(path):
+            Path(path.path).unlink(missing_ok=True)
+        elif path.fs.exists(path.path):
+            path.fs.rm_file(path.path)  # fs.rm would take the name for a pattern
+    except FileNotFoundError:
+        return
+
+
+def remove_tree(path: UPath) -> None:
+    """Delete a directory with all that is in it; nothing happens when there is none."""
+    if not is_local(path):
+        for name in path.fs.find(path.path):
+            path.fs.rm_file(name)
+    elif Path(path.path).is_dir():
+        shutil.rmtree(path.path)
+
+
+def temporary_name(name: str, unique: str) -> str:
+    """Hidden name of a file that becomes `name` once it is whole; tells which process writes it."""
+    return f"{_prefix(name)}{socket.gethostname()}.{os.getpid()}.{unique}{_SUFFIX}"
+
+
+def remove_stale_temporaries(path: Path) -> None:
+    """Delete temporaries of this file whose writers, processes of this machine, are gone: they were killed."""
+    try:
+        found = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(_prefix(path.name))]
+    except FileNotFoundError:
+        return
+    mine = re.compile(re.escape(_prefix(path.name) + socket.gethostname()) + rf"\.(\d{{1,9}})\.\w+{re.escape(_SUFFIX)}")
+    for name in found:
+        match = mine.fullmatch(name)
+        if match and not _is_alive(int(match[1])):
+            (path.parent / name).unlink(missing_ok=True)
+
+
+def _prefix(name: str) -> str:
+    return f".{name[:40]}."
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
