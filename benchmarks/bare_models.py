@@ -92,10 +92,14 @@ def measure_limits(bare: BareModels, cores: int) -> list[Limit]:
 def _measure(bare: BareModels, processes: int, threads: int) -> list[Limit]:
     context = get_context("spawn")
     before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # read by the children when their BLAS is loaded, as Ray does it
+    os.environ["OMP_NUM_THREADS"] = str(
+        threads
+    )  # read by the children when their BLAS is loaded, as Ray does it
     try:
         with ProcessPoolExecutor(processes, context, _take_barrier, (context.Barrier(processes),)) as pool:
-            shares = [pool.submit(_run_share, bare, number, processes, threads) for number in range(processes)]
+            shares = [
+                pool.submit(_run_share, bare, number, processes, threads) for number in range(processes)
+            ]
             told = [share.result(WAIT_S) for share in shares]
     finally:
         if before is None:
@@ -173,9 +177,15 @@ def _files(bare: BareModels) -> list[bytes]:
 def _prepare(bare: BareModels, detector: Detector, files: Sequence[bytes]) -> list[Batch]:
     batches: list[Batch] = []
     for start in range(0, len(files), bare.batch_images):
-        images = [decode_image(data, ImageLimits()).pixels for data in files[start : start + bare.batch_images]]
+        images = [
+            decode_image(data, ImageLimits()).pixels for data in files[start : start + bare.batch_images]
+        ]
         regions = find_regions(detector, images, bare.rules, StageClock())
-        crops = [cut(image, region) for image, found in zip(images, regions, strict=True) for region in _found(found)]
+        crops = [
+            cut(image, region)
+            for image, found in zip(images, regions, strict=True)
+            for region in _found(found)
+        ]
         batches.append((images, crops))
     return batches
 

@@ -72,7 +72,9 @@ def make_archive(directory: Path, images: int, shards: int) -> Corpus:
     """
     if not 1 <= shards <= images:
         raise PermanentError(f"{images} images in {shards} shards: give at least one image a shard")
-    corpus = Corpus(directory / f"archive-{images}-in-{shards}", images, tuple(map(shard_name, range(shards))))
+    corpus = Corpus(
+        directory / f"archive-{images}-in-{shards}", images, tuple(map(shard_name, range(shards)))
+    )
     if not _is_made(corpus):
         made = _photographs(images)
         _write(corpus, [made[i * images // shards : (i + 1) * images // shards] for i in range(shards)], [])
@@ -101,7 +103,9 @@ def photograph(number: int, kind: str = "archive") -> SampleImage:
     chance = random.Random(f"{kind} {number}")  # a string seeds by its bytes, in every process alike
     name = chance.choices(list(_TURNS), list(_TURNS.values()))[0]
     picture = _varied(_window(_opened(name), chance), chance)
-    return SampleImage(f"{number:06d}-{name}", encode_jpeg(picture), (name, f"tag {number % 20}"), f"A picture of {name}.")
+    return SampleImage(
+        f"{number:06d}-{name}", encode_jpeg(picture), (name, f"tag {number % 20}"), f"A picture of {name}."
+    )
 
 
 def _photographs(images: int, kind: str = "archive") -> list[SampleImage]:
@@ -170,12 +174,18 @@ def _count(corpus: Corpus) -> None:
 
 def main() -> int:
     """Command line: make a corpus and say where it is."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dir", type=Path, default=Path("build/bench"))
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--shards", type=int, default=4, help="0 makes a folder")
     args = parser.parse_args()
-    made = make_archive(args.dir, args.images, args.shards) if args.shards else make_folder(args.dir, args.images)
+    made = (
+        make_archive(args.dir, args.images, args.shards)
+        if args.shards
+        else make_folder(args.dir, args.images)
+    )
     sys.stdout.write(f"{made.images} images below {made.root}\n")
     return 0
 

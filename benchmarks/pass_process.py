@@ -18,7 +18,14 @@ from autotag.compute.ray_actor_engine import RayActorEngine
 from autotag.compute.ray_data_engine import RayDataEngine
 from autotag.domain.counts import StepCounts
 from autotag.pipeline.embed_source import SourceEmbeddingsWorker
-from autotag.pipeline.plan import PipelinePlan, in_process_plan, loaded_detector, loaded_embedder, plan_of, ray_spec
+from autotag.pipeline.plan import (
+    PipelinePlan,
+    in_process_plan,
+    loaded_detector,
+    loaded_embedder,
+    plan_of,
+    ray_spec,
+)
 from autotag.pipeline.read_source_images import SourceImagesWorker
 from autotag.pipeline.run_units import Step, run_step
 from autotag.settings import Settings
@@ -88,7 +95,10 @@ def run_pass(request: PassRequest) -> dict[str, Any]:
         called = time.time()
         timed = WorkerPlan(TimedWorker, (name, worker, needs, request.times))
         counts = run_step(engine, Step(name, timed, request.shards))
-        units = {unit: json.loads((Path(request.times) / f"{name}-{unit}.json").read_text()) for unit in request.shards}
+        units = {
+            unit: json.loads((Path(request.times) / f"{name}-{unit}.json").read_text())
+            for unit in request.shards
+        }
         steps[name] = {"called": called, "ended": time.time(), "counts": counts.as_dict(), "units": units}
     engine.close()
     if request.engine != "in-process":
@@ -97,7 +107,9 @@ def run_pass(request: PassRequest) -> dict[str, Any]:
     return {"model_id": plan.model_id, "tables": str(tables), "ray_start_s": ray_start_s, "steps": steps}
 
 
-def _engine(request: PassRequest, settings: Settings, plan: PipelinePlan) -> tuple[Engine, PipelinePlan, float]:
+def _engine(
+    request: PassRequest, settings: Settings, plan: PipelinePlan
+) -> tuple[Engine, PipelinePlan, float]:
     if request.engine == "in-process":
         return InProcessEngine(), in_process_plan(plan, request.cores), 0.0
     spec = ray_spec(settings)

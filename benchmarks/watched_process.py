@@ -48,7 +48,9 @@ class CommandFailedError(Exception):
     """A command of a benchmark ended with an error; nothing was measured."""
 
 
-def watch(command: Sequence[str], environment: Mapping[str, str] | None = None, timeout_s: float = 3600) -> Watched:
+def watch(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, timeout_s: float = 3600
+) -> Watched:
     """Run a command to its end, from the repository's root so that worker processes find this package.
 
     Raises:
@@ -56,7 +58,9 @@ def watch(command: Sequence[str], environment: Mapping[str, str] | None = None, 
     """
     variables = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})}
     started, clock = time.time(), time.perf_counter()
-    process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     tree = _Tree(process.pid)
     try:
         output, errors = process.communicate(timeout=timeout_s)

@@ -64,7 +64,7 @@ class WorkerShelf:
             return UnitResult(unit, self._workers[plan](unit))
         except AutotagError as error:
             return UnitResult(unit, None, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a unit that fails, however, does not stop the others
             trace = "".join(traceback.format_exception(error)[-3:])
             return UnitResult(unit, None, PermanentError(f"{unit}: {type(error).__name__}: {error}\n{trace}"))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.regions import Region, RegionRules, RgbImage, cut, keep_regions
-from autotag.errors import PermanentError, RejectedImageError
+from autotag.errors import PermanentError, RejectedImageError, RetryableError
 from autotag.models.protocols import Detector, Embedder, Vectors
 
 SYSTEMATIC_FAILURES = 4
@@ -120,7 +120,7 @@ def _batch_or_each(
 ) -> Sequence[_Result | RejectedImageError]:
     try:
         return _complete(call(items), len(items))
-    except PermanentError:  # weights that are not there, a device that is not there: no image's fault
+    except (PermanentError, RetryableError):  # weights or a device that are not there: no image's fault
         raise
     except Exception:
         results = [_one(stage, call, item) for item in items]
@@ -134,9 +134,11 @@ def _one(
 ) -> _Result | RejectedImageError:
     try:
         return _complete(call([item]), 1)[0]
+    except (PermanentError, RetryableError):
+        raise
     except RejectedImageError as error:
         return error
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a network raises on one picture costs that picture
         return RejectedImageError(stage, f"{type(error).__name__}: {error}"[:300])
 
 

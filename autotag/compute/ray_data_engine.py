@@ -36,7 +36,8 @@ class _RowWorker:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         import ray
 
-        deaths = ray.get(self._tally.begin.remote(row["item"])) - 1
+        begun: Any = ray.get(self._tally.begin.remote(row["item"]))
+        deaths = begun - 1
         if deaths > self._max_deaths:
             return {"result": lost(row["item"], deaths)}
         return {"result": self._shelf.run(self._plan, row["item"])}
@@ -66,8 +67,9 @@ class RayDataEngine:
         context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.WARNING)
         tally: Any = ray.remote(num_cpus=0)(_Tally).remote()
+        worker: Any = _RowWorker  # Ray Data's types know no callable classes
         rows = ray.data.from_items(list(units), override_num_blocks=len(units)).map(
-            _RowWorker,
+            worker,
             fn_constructor_args=(plan, tally, self._spec.max_worker_deaths),
             compute=ray.data.ActorPoolStrategy(
                 size=ray_session.worker_count(self._spec, len(units)), max_tasks_in_flight_per_actor=1

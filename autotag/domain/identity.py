@@ -31,7 +31,7 @@ def parse_shard_range(text: str) -> list[str]:
     Raises:
         UsageError: not a range of numbers, or it runs backwards.
     """
-    match = re.fullmatch(r"(\d{1,5})(?:\.\.(\d{1,5}))?", text.strip())
+    match = re.fullmatch(r"([0-9]{1,5})(?:\.\.([0-9]{1,5}))?", text.strip())
     if match is None:
         raise UsageError(f"{text!r} is not a shard range; write it like 00000..00003 or 00002")
     first = int(match[1])

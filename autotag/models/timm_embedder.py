@@ -112,7 +112,7 @@ def _build(spec: ModelSpec, weights: Path) -> Any:
 
     model, _ = _model_and_checkpoint(spec)
     config = _known_config(model)
-    resized = {"img_size": VIT_SIZE_PX} if _runs_smaller(spec) else {}
+    resized: dict[str, Any] = {"img_size": VIT_SIZE_PX} if _runs_smaller(spec) else {}
     first_error: Exception | None = None
     # timm accepts a checkpoint that fits nowhere if the numbers of classes differ: the rest stays random. Where they are equal it is
     # strict, so the classifier is loaded first and taken off afterwards; a checkpoint may also come without one.

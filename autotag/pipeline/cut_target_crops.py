@@ -12,7 +12,7 @@ from autotag.domain.counts import StepCounts
 from autotag.domain.identity import detector_of
 from autotag.domain.regions import Region, RgbImage, cut
 from autotag.domain.schemas import TARGET_REGIONS
-from autotag.errors import RejectedImageError
+from autotag.errors import MissingInputError, RejectedImageError
 from autotag.pipeline.list_target_images import read_file
 from autotag.pipeline.plan import PipelinePlan, loaded_detector
 from autotag.pipeline.region_rows import region_columns, repeat_for_regions
@@ -21,14 +21,18 @@ from autotag.pipeline.target_parts import (
     ChunkFiles,
     JoinedTables,
     commit_part,
+    earlier_rows,
     join_parts,
-    joined_counts,
+    joined_chunk_counts,
+    merge_rows,
     part_counts,
+    reject_rows,
 )
 from autotag.pipeline.unit_walk import UnitImages, walk_unit
 from autotag.storage.attempts import AttemptJournal
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.layout import crop_name
+from autotag.storage.removal import keep_only
 from autotag.storage.tables import Stamp, read_stamp, read_table, write_bytes
 
 STEP = "target_crops"
@@ -52,80 +56,88 @@ class TargetCropsWorker:
     def __call__(self, unit: str) -> StepCounts:
         """Write the chunk's crops and its part of the regions table.
 
+        Images that did not change since the last finished table keep their rows and crops.
+
         Raises:
             MissingInputError: the folder is gone, or has no manifest.
         """
         chunk = Chunk.of(unit)
-        files = ChunkFiles(self.plan.layout.folder_tables(chunk.key).parts(STEP), chunk)
-        made_from = crops_fingerprint(self.plan, chunk.key, self.form)
-        done = part_counts(files, made_from)
-        return done or self._cut(chunk, files, made_from)
+        tables = self.plan.layout.folder_tables(chunk.key)
+        joined = crops_tables(self.plan, chunk.key, self.form)
+        images = read_table(tables.images, ["file", "media_id"], made_by="target_images")
+        images = images.slice(chunk.first, chunk.size)
+        media = dict(zip(images["file"].to_pylist(), images["media_id"].to_pylist(), strict=True))
+        done = joined_chunk_counts(joined, list(media))
+        files = ChunkFiles(tables.parts(STEP), chunk)
+        return done or part_counts(files, joined.stamp.fingerprint) or self._cut(files, media, joined)
 
-    def _cut(self, chunk: Chunk, files: ChunkFiles, made_from: str) -> StepCounts:
-        plan, clock = self.plan, StageClock()
-        tables, folder = plan.layout.folder_tables(chunk.key), plan.layout.folder(chunk.key)
-        images = read_table(tables.images).slice(chunk.first, chunk.size)
-        names, media = images["file"].to_pylist(), images["media_id"].to_pylist()
-        detector = loaded_detector(plan.detector)
-        journal = AttemptJournal(files.journal, plan.run_id, plan.max_attempts)
-        unit = UnitImages(names, lambda index: read_file(folder, names[index]))
-        kept: list[tuple[str, str, list[Region]]] = []
-        rejects: list[dict[str, object]] = []
-        for batch, decoded in walk_unit(unit, plan.limits, journal, clock, plan.batch_images, plan.threads):
-            answers = find_regions(detector, decoded, plan.rules, clock)
-            for index, image, found in zip(batch, decoded, answers, strict=True):
-                if isinstance(found, RejectedImageError) or isinstance(image, RejectedImageError):
-                    error = found if isinstance(found, RejectedImageError) else image
-                    rejects.append(_reject(names[index], error))
-                    continue
-                with clock.stage("save"):
-                    _save_crops(tables.crops, names[index], image, found, self.form)
-                kept.append((names[index], media[index], found))
-        counts = StepCounts(taken=len(names), made=len(kept), rejected=len(rejects), units=1, stage_ms=clock.ms)
-        counts.regions = sum(len(found) for _, _, found in kept)
-        extra = {"counts": counts.close(f"target_crops of {chunk.key}").to_record()}
-        commit_part(files, _region_table(kept), rejects, Stamp(STEP, plan.model_id, made_from, extra))
+    def _cut(self, files: ChunkFiles, media: dict[str, str], joined: JoinedTables) -> StepCounts:
+        clock = StageClock()
+        earlier = earlier_rows(joined, list(media))
+        of_media = dict(zip(earlier["file"].to_pylist(), earlier["media_id"].to_pylist(), strict=True))
+        reused = [name for name in media if of_media.get(name) == media[name]]
+        journal = AttemptJournal(files.journal, self.plan.run_id, self.plan.max_attempts)
+        fresh = [name for name in media if name not in set(reused)]
+        kept, rejects = self._find(fresh, files.chunk.key, journal, clock)
+        counts = StepCounts(taken=len(media), made=len(kept) + len(reused), rejected=len(rejects), units=1)
+        table = merge_rows(_region_table(kept, media), earlier, reused)
+        counts.reused, counts.regions, counts.stage_ms = len(reused), table.num_rows, clock.ms
+        extra = {"counts": counts.close(f"target_crops of {files.chunk.key}").to_record()}
+        stamp = Stamp(STEP, self.plan.model_id, joined.stamp.fingerprint, extra)
+        commit_part(files, table, reject_rows(rejects), stamp)
         journal.finish()
         return counts
 
-
-def crops_fingerprint(plan: PipelinePlan, key: str, form: CropForm) -> str:
-    """What the regions of a folder are made from."""
-    manifest = read_stamp(plan.layout.folder_tables(key).images)
-    return fingerprint(
-        images=manifest.fingerprint if manifest else "",
-        detector=detector_of(plan.model_id),
-        rules=asdict(plan.rules),
-        form=asdict(form),
-    )
+    def _find(
+        self, names: list[str], key: str, journal: AttemptJournal, clock: StageClock
+    ) -> tuple[dict[str, list[Region]], dict[str, RejectedImageError]]:
+        """Detect, and save the crops: regions and rejects by file."""
+        plan, folder = self.plan, self.plan.layout.folder(key)
+        crops = plan.layout.folder_tables(key).crops
+        unit = UnitImages(names, lambda index: read_file(folder, names[index]))
+        kept: dict[str, list[Region]] = {}
+        rejects: dict[str, RejectedImageError] = {}
+        for batch, decoded in walk_unit(unit, plan.limits, journal, clock, plan.batch_images, plan.threads):
+            answers = find_regions(loaded_detector(plan.detector), decoded, plan.rules, clock)
+            for index, image, found in zip(batch, decoded, answers, strict=True):
+                if isinstance(image, RejectedImageError):
+                    rejects[names[index]] = image
+                elif isinstance(found, RejectedImageError):
+                    rejects[names[index]] = found
+                else:
+                    with clock.stage("save"):
+                        _save_crops(crops, names[index], image, found, self.form)
+                    kept[names[index]] = found
+        return kept, rejects
 
 
 def crops_tables(plan: PipelinePlan, key: str, form: CropForm) -> JoinedTables:
-    """The joined tables of the step."""
+    """The joined tables of the step.
+
+    Raises:
+        MissingInputError: the folder has no manifest.
+    """
     tables = plan.layout.folder_tables(key)
-    stamp = Stamp(STEP, plan.model_id, crops_fingerprint(plan, key, form))
-    return JoinedTables(tables.regions, tables.region_rejects, TARGET_REGIONS, stamp)
+    manifest = read_stamp(tables.images)
+    if manifest is None:
+        raise MissingInputError(f"{tables.images} is not there; materialise target_images of {key} first")
+    settings = fingerprint(detector=detector_of(plan.model_id), rules=asdict(plan.rules), form=asdict(form))
+    made_from = fingerprint(images=manifest.fingerprint, settings=settings)
+    stamp = Stamp(STEP, plan.model_id, made_from, {"images": manifest.fingerprint})
+    return JoinedTables(tables.regions, tables.region_rejects, TARGET_REGIONS, stamp, settings)
 
 
 def finish_target_crops(plan: PipelinePlan, chunks: list[Chunk], key: str, *, form: CropForm) -> StepCounts:
-    """Join the chunks and remove the crops of files that are no longer there."""
+    """Join the chunks, and remove the crops that no region refers to any more."""
     tables = plan.layout.folder_tables(key)
-    joined = crops_tables(plan, key, form)
-    counts = joined_counts(joined) or join_parts(plan, chunks, tables.parts(STEP), joined)
-    kept = set(read_table(tables.regions, ["file"])["file"].to_pylist())
-    if tables.crops.is_dir():
-        for entry in tables.crops.iterdir():
-            if entry.name not in kept:
-                entry.fs.rm(entry.path, recursive=True)
+    counts = join_parts(chunks, tables.parts(STEP), crops_tables(plan, key, form))
+    keep_only(tables.crops, set(read_table(tables.regions, ["crop_file"])["crop_file"].to_pylist()))
     return counts
 
 
 def _save_crops(directory: UPath, file: str, image: RgbImage, regions: list[Region], form: CropForm) -> None:
     from PIL import Image
 
-    old = directory / file
-    if old.is_dir():
-        old.fs.rm(old.path, recursive=True)
     for index, region in enumerate(regions):
         if region.kind == "image":
             continue
@@ -133,19 +145,17 @@ def _save_crops(directory: UPath, file: str, image: RgbImage, regions: list[Regi
         picture.thumbnail((form.long_edge_px, form.long_edge_px))
         data = io.BytesIO()
         picture.save(data, "JPEG", quality=form.quality)
-        write_bytes(directory / crop_name(file, index), data.getvalue())
+        write_bytes(directory / crop_name(file, index, region.box_xyxy_px), data.getvalue(), durable=False)
 
 
-def _region_table(kept: list[tuple[str, str, list[Region]]]) -> pa.Table:
-    regions = [found for _, _, found in kept]
-    files = repeat_for_regions([file for file, _, _ in kept], regions)
-    columns = region_columns([media for _, media, _ in kept], regions)
+def _region_table(kept: dict[str, list[Region]], media: dict[str, str]) -> pa.Table:
+    regions = list(kept.values())
+    files = repeat_for_regions(list(kept), regions)
+    columns = region_columns([media[file] for file in kept], regions)
     names = [
-        None if kind == "image" else crop_name(file, index)
-        for file, kind, index in zip(files, columns["kind"], columns["region_index"], strict=True)
+        None if kind == "image" else crop_name(file, index, box)
+        for file, kind, index, box in zip(
+            files, columns["kind"], columns["region_index"], columns["box_xyxy_px"], strict=True
+        )
     ]
     return pa.table({"file": files, **columns, "crop_file": names}, schema=TARGET_REGIONS)
-
-
-def _reject(name: str, error: RejectedImageError) -> dict[str, object]:
-    return {"key": name, "offset_bytes": None, "stage": error.stage, "reason": error.reason}

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from upath import UPath
 
@@ -39,7 +39,7 @@ class FoundFolder:
 
 
 def folder_paths(root: UPath) -> Iterator[str]:
-    """Paths below the root of all folders, in order; hidden folders and links left out. No root, no folders."""
+    """Paths below the root of all folders, in order of their parts; hidden folders and links left out. No root, no folders."""
     if is_local(root):
         for directory, names, _ in os.walk(str(root)):
             names[:] = sorted(name for name in names if not name.startswith("."))
@@ -48,9 +48,11 @@ def folder_paths(root: UPath) -> Iterator[str]:
                 yield PurePosixPath(relative).as_posix()
     elif root.exists():
         base = root.path.rstrip("/") + "/"
-        for directory, _, _ in sorted(root.fs.walk(root.path)):
-            if directory.startswith(base):
-                yield directory.removeprefix(base)
+        walked = [str(name) for name, _, _ in root.fs.walk(root.path)]
+        found = [name.removeprefix(base) for name in walked if name.startswith(base)]
+        for parts in sorted(PurePosixPath(path).parts for path in found):
+            if not any(part.startswith(".") for part in parts):
+                yield "/".join(parts)
 
 
 def find_folder(layout: Layout, path: str) -> FoundFolder | None:
@@ -58,7 +60,7 @@ def find_folder(layout: Layout, path: str) -> FoundFolder | None:
     folder = layout.target / path
     try:
         files = list_files(folder)
-        touched_ns = os.stat(str(folder)).st_mtime_ns if is_local(folder) else 0
+        touched_ns = Path(folder.path).stat().st_mtime_ns if is_local(folder) else 0
     except (MissingInputError, FileNotFoundError):
         return None
     if not any(_is_named_as_image(file) for file in files):

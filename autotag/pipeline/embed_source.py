@@ -1,25 +1,38 @@
 """source_embeddings: one pass over a shard. Decode once > detect > cut > embed > Parquet; no crop touches the disk."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
 import pyarrow as pa
 
-from autotag.compute.kernel import EmbeddedImage, Kernel, embed_regions
+from autotag.compute.kernel import Decoded, EmbeddedImage, Kernel, embed_regions
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import detector_of
 from autotag.domain.regions import Region
 from autotag.domain.schemas import REJECTS, source_embeddings
-from autotag.errors import MissingInputError, ModelMismatchError, RejectedImageError
+from autotag.errors import MissingInputError, ModelMismatchError, RejectedImageError, RetryableError
 from autotag.pipeline.plan import PipelinePlan, loaded_detector, loaded_embedder
 from autotag.pipeline.read_source_images import source_fingerprints
-from autotag.pipeline.region_rows import embedding_column, region_columns, regions_by_image, repeat_for_regions
+from autotag.pipeline.region_rows import (
+    REGION_COLUMNS,
+    embedding_column,
+    region_columns,
+    regions_by_image,
+    repeat_for_regions,
+)
 from autotag.pipeline.unit_walk import UnitImages, walk_unit
 from autotag.storage.attempts import AttemptJournal
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.layout import SourceTables
-from autotag.storage.tables import Stamp, TableWriter, read_stamp, read_table, write_table
+from autotag.storage.removal import remove_file
+from autotag.storage.tables import Stamp, TableWriter, is_current, read_stamp, read_table, write_table
+
+Recorded = dict[str, list[Region]]
+"""Regions by media id, from an earlier pass."""
+
+Runner = Callable[[list[str], Sequence[Decoded]], list[EmbeddedImage | RejectedImageError]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +53,7 @@ class SourceEmbeddingsWorker:
         When only its tags changed, the tags are rewritten and nothing is computed again.
 
         Raises:
-            MissingInputError: the shard has no manifest, a stale one, or no recorded boxes.
+            MissingInputError: the shard has no manifest or no recorded boxes, or stale ones.
             ModelMismatchError: the recorded boxes are another detector's.
         """
         tables = self.plan.layout.source(self.plan.model_id)
@@ -49,23 +62,26 @@ class SourceEmbeddingsWorker:
             raise MissingInputError(f"{tables.images(shard)} is not there; materialise source_images of {shard} first")
         if manifest.extra["pixels"] != source_fingerprints(self.plan, shard)[0]:
             raise MissingInputError(f"{shard}.tar changed after its manifest; materialise source_images of {shard} again")
-        made_from = fingerprint(
-            pixels=manifest.extra["pixels"], model=self.plan.model_id, rules=asdict(self.plan.rules)
-        )
+        pixels = manifest.extra["pixels"]
+        made_from = self._fingerprint(pixels, self.plan.model_id)
         images = read_table(tables.images(shard))
         stamp = read_stamp(tables.embeddings(shard))
-        if stamp and stamp.fingerprint == made_from and tables.embedding_rejects(shard).exists():
+        if stamp and stamp.fingerprint == made_from and is_current(tables.embedding_rejects(shard), made_from):
             if stamp.extra["manifest"] != manifest.fingerprint:
                 _rewrite_tags(tables, shard, images, stamp, manifest.fingerprint)
+            remove_file(tables.attempt(shard))  # of a worker that died between its last table and its journal
             return StepCounts.from_record(stamp.extra["counts"])
+        recorded = self._recorded_boxes(shard, pixels) if self.boxes_from else None
         new = Stamp("source_embeddings", self.plan.model_id, made_from, {"manifest": manifest.fingerprint})
-        return self._embed(shard, images, tables, new)
+        return self._embed(shard, images, recorded, new)
 
-    def _embed(self, shard: str, images: pa.Table, tables: SourceTables, stamp: Stamp) -> StepCounts:
-        clock = StageClock()
+    def _fingerprint(self, pixels: str, model: str) -> str:
+        return fingerprint(pixels=pixels, model=model, rules=asdict(self.plan.rules))
+
+    def _embed(self, shard: str, images: pa.Table, recorded: Recorded | None, stamp: Stamp) -> StepCounts:
+        clock, tables = StageClock(), self.plan.layout.source(self.plan.model_id)
+        run = self._runner(recorded, clock)
         embedder = loaded_embedder(self.plan.embedder)
-        kernel = Kernel(loaded_detector(self.plan.detector), embedder, self.plan.rules, clock)
-        recorded = self._recorded_boxes(shard) if self.boxes_from else None
         journal = AttemptJournal(tables.attempt(shard), self.plan.run_id, self.plan.max_attempts)
         counts = StepCounts(taken=images.num_rows, units=1)
         rejects: list[dict[str, object]] = []
@@ -74,16 +90,10 @@ class SourceEmbeddingsWorker:
         with path.open("rb") as stream, TableWriter(tables.embeddings(shard), schema, stamp) as writer:
             offsets, sizes = images["offset_bytes"].to_pylist(), images["size_bytes"].to_pylist()
             unit = UnitImages(images["key"].to_pylist(), lambda i: _read_at(stream, offsets[i], sizes[i]))
-            walk = walk_unit(
-                unit, self.plan.limits, journal, clock, self.plan.batch_images, self.plan.threads
-            )
+            walk = walk_unit(unit, self.plan.limits, journal, clock, self.plan.batch_images, self.plan.threads)
             for batch, decoded in walk:
                 rows = images.take(pa.array(batch))
-                if recorded is None:
-                    results = kernel.run(decoded)
-                else:
-                    boxes = [recorded[media] for media in rows["media_id"].to_pylist()]
-                    results = embed_regions(embedder, decoded, boxes, clock)
+                results = run(rows["media_id"].to_pylist(), decoded)
                 with clock.stage("write"):
                     writer.write(_columns(rows, results, schema))
                 rejects.extend(_reject_rows(rows, results))
@@ -97,7 +107,18 @@ class SourceEmbeddingsWorker:
         journal.finish()
         return counts
 
-    def _recorded_boxes(self, shard: str) -> dict[str, list[Region] | RejectedImageError]:
+    def _runner(self, recorded: Recorded | None, clock: StageClock) -> Runner:
+        """Media ids and pixels -> regions and vectors; the detector is loaded only where it has work."""
+        embedder = loaded_embedder(self.plan.embedder)
+        if recorded is None:
+            kernel = Kernel(loaded_detector(self.plan.detector), embedder, self.plan.rules, clock)
+            return lambda _, decoded: kernel.run(decoded)
+        missing = RejectedImageError("detect", f"no recorded boxes of {self.boxes_from}")
+        return lambda media, decoded: embed_regions(
+            embedder, decoded, [recorded.get(name, missing) for name in media], clock
+        )
+
+    def _recorded_boxes(self, shard: str, pixels: str) -> Recorded:
         if detector_of(self.boxes_from) != detector_of(self.plan.model_id):
             raise ModelMismatchError(
                 f"recorded boxes are of {self.boxes_from}, but the settings name the detector"
@@ -105,27 +126,24 @@ class SourceEmbeddingsWorker:
             )
         tables = self.plan.layout.source(self.boxes_from)
         made_by = f"source_embeddings of {shard} with {self.boxes_from}"
-        columns = ["media_id", "region_index", "kind", "box_xyxy_px", "class_name", "score"]
-        found = regions_by_image(read_table(tables.embeddings(shard), columns, made_by=made_by), "media_id")
-        missing = RejectedImageError("detect", f"no recorded boxes of {self.boxes_from}")
-        return _Default(found, missing)
+        rows = read_table(tables.embeddings(shard), ["media_id", *REGION_COLUMNS], made_by=made_by)
+        if not is_current(tables.embeddings(shard), self._fingerprint(pixels, self.boxes_from)):
+            raise MissingInputError(
+                f"{tables.embeddings(shard)}: these boxes are of another state of {shard}.tar, or of other [regions]"
+                f" rules; materialise {made_by} again, or detect anew"
+            )
+        return regions_by_image(rows, "media_id")
 
 
 def _read_at(stream: BinaryIO, offset_bytes: int, size_bytes: int) -> bytes:
-    stream.seek(offset_bytes)
-    data = stream.read(size_bytes)
+    try:
+        stream.seek(offset_bytes)
+        data = stream.read(size_bytes)
+    except OSError as error:
+        raise RetryableError(f"reading the tar at byte {offset_bytes} failed ({error}); try again") from error
     if len(data) != size_bytes:
         raise RejectedImageError("read", f"the tar ends {size_bytes - len(data)} bytes too early")
     return data
-
-
-class _Default(dict[str, "list[Region] | RejectedImageError"]):
-    def __init__(self, found: dict[str, list[Region]], missing: RejectedImageError) -> None:
-        super().__init__(found)
-        self._missing = missing
-
-    def __missing__(self, key: str) -> RejectedImageError:
-        return self._missing
 
 
 def _columns(

@@ -7,19 +7,30 @@ import pyarrow as pa
 from autotag.compute.kernel import EmbeddedImage, embed_regions
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.counts import StepCounts
+from autotag.domain.identity import detector_of
+from autotag.domain.regions import Region
 from autotag.domain.schemas import target_embeddings
-from autotag.errors import MissingInputError, RejectedImageError
+from autotag.errors import MissingInputError, ModelMismatchError, RejectedImageError
 from autotag.pipeline.list_target_images import read_file
 from autotag.pipeline.plan import PipelinePlan, loaded_embedder
-from autotag.pipeline.region_rows import embedding_column, region_columns, regions_by_image, repeat_for_regions
+from autotag.pipeline.region_rows import (
+    REGION_COLUMNS,
+    embedding_column,
+    region_columns,
+    regions_by_image,
+    repeat_for_regions,
+)
 from autotag.pipeline.target_parts import (
     Chunk,
     ChunkFiles,
     JoinedTables,
     commit_part,
+    earlier_rows,
     join_parts,
-    joined_counts,
+    joined_chunk_counts,
+    merge_rows,
     part_counts,
+    reject_rows,
 )
 from autotag.pipeline.unit_walk import UnitImages, walk_unit
 from autotag.storage.attempts import AttemptJournal
@@ -27,6 +38,14 @@ from autotag.storage.fingerprints import fingerprint
 from autotag.storage.tables import Stamp, read_stamp, read_table
 
 STEP = "target_embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedImage:
+    """What the vectors of an image are made from: its bytes and its regions."""
+
+    media_id: str
+    regions: list[Region]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,80 +57,99 @@ class TargetEmbeddingsWorker:
     def __call__(self, unit: str) -> StepCounts:
         """Write the chunk's part of the embeddings table.
 
+        Images whose bytes and boxes did not change since the last finished table keep their vectors.
+
         Raises:
-            MissingInputError: the folder is gone, or its regions are not there.
+            MissingInputError: the folder is gone, or its regions are not there or stale.
+            ModelMismatchError: its regions are another detector's.
         """
         chunk = Chunk.of(unit)
-        files = ChunkFiles(self.plan.layout.folder_tables(chunk.key).parts(STEP), chunk)
-        made_from = embeddings_fingerprint(self.plan, chunk.key)
-        done = part_counts(files, made_from)
-        return done or self._embed(chunk, files, made_from)
+        tables = self.plan.layout.folder_tables(chunk.key)
+        joined = embeddings_tables(self.plan, chunk.key)
+        names = read_table(tables.images, ["file"])["file"].to_pylist()[chunk.first : chunk.first + chunk.size]
+        done = joined_chunk_counts(joined, names)
+        files = ChunkFiles(tables.parts(STEP), chunk)
+        return done or part_counts(files, joined.stamp.fingerprint) or self._embed(files, names, joined)
 
-    def _embed(self, chunk: Chunk, files: ChunkFiles, made_from: str) -> StepCounts:
-        plan, clock = self.plan, StageClock()
-        tables, folder = plan.layout.folder_tables(chunk.key), plan.layout.folder(chunk.key)
-        chunk_names = read_table(tables.images, ["file"])["file"].to_pylist()[chunk.first : chunk.first + chunk.size]
-        rows = read_table(tables.regions)
-        found = regions_by_image(rows.filter(pa.compute.is_in(rows["file"], pa.array(chunk_names))), "file")
-        media = dict(zip(rows["file"].to_pylist(), rows["media_id"].to_pylist(), strict=True))
-        names = [name for name in chunk_names if name in found]
-        embedder = loaded_embedder(plan.embedder)
-        journal = AttemptJournal(files.journal, plan.run_id, plan.max_attempts)
-        unit = UnitImages(names, lambda index: read_file(folder, names[index]))
-        kept: list[tuple[str, EmbeddedImage]] = []
-        rejects: list[dict[str, object]] = []
-        for batch, decoded in walk_unit(unit, plan.limits, journal, clock, plan.batch_images, plan.threads):
-            results = embed_regions(embedder, decoded, [found[names[index]] for index in batch], clock)
-            for index, result in zip(batch, results, strict=True):
-                if isinstance(result, RejectedImageError):
-                    rejects.append(
-                        {"key": names[index], "offset_bytes": None, "stage": result.stage, "reason": result.reason}
-                    )
-                else:
-                    kept.append((names[index], result))
-        counts = StepCounts(taken=len(names), made=len(kept), rejected=len(rejects), units=1, stage_ms=clock.ms)
-        counts.regions = sum(len(image.regions) for _, image in kept)
-        extra = {"counts": counts.close(f"target_embeddings of {chunk.key}").to_record()}
-        table = _embedding_table(kept, media, embedder.dim)
-        commit_part(files, table, rejects, Stamp(STEP, plan.model_id, made_from, extra))
+    def _embed(self, files: ChunkFiles, names: list[str], joined: JoinedTables) -> StepCounts:
+        clock, key = StageClock(), files.chunk.key
+        regions = self.plan.layout.folder_tables(key).regions
+        rows = read_table(regions, ["file", "media_id", *REGION_COLUMNS], span=("file", names[0], names[-1]))
+        wanted, earlier = _images(rows), earlier_rows(joined, names)
+        before = _images(earlier)
+        reused = [name for name, image in wanted.items() if before.get(name) == image]
+        fresh = {name: image for name, image in wanted.items() if name not in set(reused)}
+        journal = AttemptJournal(files.journal, self.plan.run_id, self.plan.max_attempts)
+        kept, rejects = self._run(fresh, key, journal, clock)
+        counts = StepCounts(taken=len(wanted), made=len(kept) + len(reused), rejected=len(rejects), units=1)
+        table = merge_rows(_embedding_table(kept, fresh, joined.schema), earlier, reused)
+        counts.reused, counts.regions, counts.stage_ms = len(reused), table.num_rows, clock.ms
+        extra = {"counts": counts.close(f"target_embeddings of {key}").to_record()}
+        stamp = Stamp(STEP, self.plan.model_id, joined.stamp.fingerprint, extra)
+        commit_part(files, table, reject_rows(rejects), stamp)
         journal.finish()
         return counts
 
-
-def embeddings_fingerprint(plan: PipelinePlan, key: str) -> str:
-    """What the embeddings of a folder are made from.
-
-    Raises:
-        MissingInputError: the folder has no regions.
-    """
-    path = plan.layout.folder_tables(key).regions
-    regions = read_stamp(path)
-    if regions is None:
-        raise MissingInputError(f"{path} is not there; materialise target_crops of {key} first")
-    return fingerprint(regions=regions.fingerprint, model=plan.model_id)
+    def _run(
+        self, images: dict[str, RecordedImage], key: str, journal: AttemptJournal, clock: StageClock
+    ) -> tuple[dict[str, EmbeddedImage], dict[str, RejectedImageError]]:
+        """Embed recorded regions: vectors and rejects by file."""
+        plan, folder, names = self.plan, self.plan.layout.folder(key), list(images)
+        unit = UnitImages(names, lambda index: read_file(folder, names[index]))
+        kept: dict[str, EmbeddedImage] = {}
+        rejects: dict[str, RejectedImageError] = {}
+        for batch, decoded in walk_unit(unit, plan.limits, journal, clock, plan.batch_images, plan.threads):
+            boxes = [images[names[index]].regions for index in batch]
+            results = embed_regions(loaded_embedder(plan.embedder), decoded, boxes, clock)
+            for index, result in zip(batch, results, strict=True):
+                if isinstance(result, RejectedImageError):
+                    rejects[names[index]] = result
+                else:
+                    kept[names[index]] = result
+        return kept, rejects
 
 
 def embeddings_tables(plan: PipelinePlan, key: str) -> JoinedTables:
-    """The joined tables of the step."""
+    """The joined tables of the step.
+
+    Raises:
+        MissingInputError: the folder has no regions, or they are of an earlier state of the folder.
+        ModelMismatchError: the regions are another detector's.
+    """
     tables = plan.layout.folder_tables(key)
-    stamp = Stamp(STEP, plan.model_id, embeddings_fingerprint(plan, key))
+    regions, manifest = read_stamp(tables.regions), read_stamp(tables.images)
+    if regions is None or manifest is None:
+        raise MissingInputError(f"{tables.regions} is not there; materialise target_crops of {key} first")
+    if detector_of(regions.model_id) != detector_of(plan.model_id):
+        raise ModelMismatchError(
+            f"{tables.regions} was made by {detector_of(regions.model_id)}, but the settings name"
+            f" {detector_of(plan.model_id)}; materialise target_crops of {key} again"
+        )
+    if regions.extra.get("images") != manifest.fingerprint:
+        raise MissingInputError(
+            f"{tables.regions} is of an earlier state of the folder; materialise target_crops of {key} again"
+        )
+    stamp = Stamp(STEP, plan.model_id, fingerprint(regions=regions.fingerprint, model=plan.model_id))
     schema = target_embeddings(loaded_embedder(plan.embedder).dim)
-    return JoinedTables(tables.embeddings, tables.embedding_rejects, schema, stamp)
+    return JoinedTables(tables.embeddings, tables.embedding_rejects, schema, stamp, plan.model_id)
 
 
 def finish_target_embeddings(plan: PipelinePlan, chunks: list[Chunk], key: str) -> StepCounts:
     """Join the chunks."""
-    joined = embeddings_tables(plan, key)
-    directory = plan.layout.folder_tables(key).parts(STEP)
-    return joined_counts(joined) or join_parts(plan, chunks, directory, joined)
+    return join_parts(chunks, plan.layout.folder_tables(key).parts(STEP), embeddings_tables(plan, key))
 
 
-def _embedding_table(kept: list[tuple[str, EmbeddedImage]], media: dict[str, str], dim: int) -> pa.Table:
-    schema = target_embeddings(dim)
+def _images(rows: pa.Table) -> dict[str, RecordedImage]:
+    media = dict(zip(rows["file"].to_pylist(), rows["media_id"].to_pylist(), strict=True))
+    return {file: RecordedImage(media[file], found) for file, found in regions_by_image(rows, "file").items()}
+
+
+def _embedding_table(
+    kept: dict[str, EmbeddedImage], images: dict[str, RecordedImage], schema: pa.Schema
+) -> pa.Table:
     if not kept:
         return schema.empty_table()
-    regions = [image.regions for _, image in kept]
-    files = [file for file, _ in kept]
-    columns = region_columns([media[file] for file in files], regions)
-    vectors = embedding_column([image for _, image in kept])
-    return pa.table({"file": repeat_for_regions(files, regions), **columns, "embedding": vectors}, schema=schema)
+    regions = [image.regions for image in kept.values()]
+    columns = region_columns([images[file].media_id for file in kept], regions)
+    vectors = embedding_column(list(kept.values()))
+    return pa.table({"file": repeat_for_regions(list(kept), regions), **columns, "embedding": vectors}, schema=schema)

@@ -14,12 +14,12 @@ from upath import UPath
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import media_id
 from autotag.domain.schemas import REJECTS, TARGET_IMAGES
-from autotag.errors import MissingInputError, RejectedImageError
+from autotag.errors import MissingInputError, PermanentError, RejectedImageError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.images import ImageLimits, probe_image, quick_perceptual_hash
 from autotag.storage.roots import is_local
-from autotag.storage.tables import Stamp, read_stamp, read_table, write_table
+from autotag.storage.tables import Stamp, is_current, read_stamp, read_table, write_table
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 """A file named like this is an image that may be rejected; any other is looked into and ignored when it is none."""
@@ -44,12 +44,14 @@ def list_files(folder: UPath) -> list[FolderFile]:
     """Regular files directly in the folder, by name; hidden ones, links and subfolders left out.
 
     Raises:
-        MissingInputError: the folder is not there.
+        MissingInputError: the folder is not there, or may not be read.
     """
     try:
         found = list(_local_files(folder) if is_local(folder) else _store_files(folder))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingInputError(f"{folder} is not there; it may have been moved or deleted") from error
+    except PermissionError as error:
+        raise MissingInputError(f"{folder} may not be read; give this user leave to read it") from error
     return sorted(found, key=lambda file: file.name)
 
 
@@ -68,20 +70,21 @@ def list_target_images(plan: PipelinePlan, key: str) -> StepCounts:
     files = list_files(folder)
     made_from = fingerprint(files=folder_signature(files), limits=plan.limits)
     stamp = read_stamp(tables.images)
-    if stamp and stamp.fingerprint == made_from and tables.rejects.exists():
+    if stamp and stamp.fingerprint == made_from and is_current(tables.rejects, made_from):
         return StepCounts.from_record(stamp.extra["counts"])
     known = _known_rows(tables.images, stamp, plan.limits)
     with ThreadPoolExecutor(max(2, plan.threads)) as pool:
         answers = list(pool.map(lambda file: _look(folder, file, plan.limits, known), files))
     rows = [answer for answer in answers if isinstance(answer, dict)]
     rejects = [
-        {"key": file.name, "offset_bytes": None, "stage": answer.stage, "reason": answer.reason}
+        {"key": printable(file.name), "offset_bytes": None, "stage": answer.stage, "reason": answer.reason}
         for file, answer in zip(files, answers, strict=True)
         if isinstance(answer, RejectedImageError)
     ]
-    counts = StepCounts(
-        taken=len(rows) + len(rejects), made=len(rows), rejected=len(rejects), ignored=answers.count(None), units=1
-    ).close(f"target_images of {key}")
+    counts = StepCounts(taken=len(files) - answers.count(None), ignored=answers.count(None), units=1)
+    counts.made, counts.rejected = len(rows), len(rejects)
+    counts.reused = sum(1 for row in rows if _identity(row) in known)
+    counts.close(f"target_images of {key}")
     extra = {"counts": counts.to_record(), "limits": str(plan.limits), "signature": folder_signature(files)}
     stamp = Stamp("target_images", "", made_from, extra)
     write_table(tables.rejects, pa.Table.from_pylist(rejects, schema=REJECTS), REJECTS, stamp)
@@ -104,6 +107,11 @@ def read_file(folder: UPath, name: str) -> bytes:
         raise RejectedImageError("read", error.strerror or str(error)) from error
 
 
+def printable(name: str) -> str:
+    """The name; bytes in it that are no UTF-8 are spelled out, so that it can be stored."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _look(
     folder: UPath, file: FolderFile, limits: ImageLimits, known: dict[tuple[str, int, int], dict[str, Any]]
 ) -> dict[str, Any] | RejectedImageError | None:
@@ -113,6 +121,8 @@ def _look(
         return same
     named_as_image = PurePosixPath(file.name).suffix.lower() in IMAGE_SUFFIXES
     try:
+        if printable(file.name) != file.name:
+            raise RejectedImageError("read", "the name is not UTF-8; rename the file")
         if file.size_bytes > limits.max_bytes:
             raise RejectedImageError("read", f"{file.size_bytes} bytes, more than the {limits.max_bytes} allowed")
         data = read_file(folder, file.name)
@@ -135,8 +145,15 @@ def _look(
 def _known_rows(path: UPath, stamp: Stamp | None, limits: ImageLimits) -> dict[tuple[str, int, int], dict[str, Any]]:
     if stamp is None or stamp.extra.get("limits") != str(limits):
         return {}
-    rows = read_table(path).to_pylist()
-    return {(row["file"], row["size_bytes"], row["mtime_ns"]): row for row in rows if row["mtime_ns"]}
+    try:
+        rows = read_table(path).to_pylist()
+    except PermanentError:  # damaged: it is made anew
+        return {}
+    return {_identity(row): row for row in rows if row["mtime_ns"]}
+
+
+def _identity(row: dict[str, Any]) -> tuple[str, int, int]:
+    return row["file"], row["size_bytes"], row["mtime_ns"]
 
 
 def _local_files(folder: UPath) -> Iterator[FolderFile]:
@@ -144,7 +161,10 @@ def _local_files(folder: UPath) -> Iterator[FolderFile]:
         for entry in entries:
             if entry.name.startswith(".") or not entry.is_file(follow_symlinks=False):
                 continue
-            info = entry.stat(follow_symlinks=False)
+            try:
+                info = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # gone since it was listed
+                continue
             yield FolderFile(entry.name, info.st_size, info.st_mtime_ns)
 
 

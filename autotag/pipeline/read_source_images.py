@@ -1,6 +1,7 @@
 """source_images: the manifest of a shard. Streams the tar once, joins the tags, decodes nothing in full."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,7 +13,7 @@ from autotag.pipeline.plan import PipelinePlan
 from autotag.storage.fingerprints import file_version, fingerprint
 from autotag.storage.images import probe_image, quick_perceptual_hash
 from autotag.storage.shards import OTHER_EXTENSION, ShardMember, ShardReader
-from autotag.storage.tables import Stamp, read_stamp, write_table
+from autotag.storage.tables import Stamp, is_current, read_stamp, write_table
 from autotag.storage.tags import ImageTags, read_tags
 
 
@@ -34,7 +35,7 @@ class SourceImagesWorker:
         pixels, tags = source_fingerprints(self.plan, shard)
         made_from = fingerprint(pixels=pixels, tags=tags)
         stamp = read_stamp(tables.images(shard))
-        if stamp and stamp.fingerprint == made_from and tables.rejects(shard).exists():
+        if stamp and stamp.fingerprint == made_from and is_current(tables.rejects(shard), made_from):
             return StepCounts.from_record(stamp.extra["counts"])
         manifest = _Manifest(read_tags(self.plan.layout.tags(shard)))
         self._read(shard, manifest)
@@ -87,7 +88,7 @@ class _Manifest:
         self._tags = tags
         self._untagged = 0
         self._matched: set[str] = set()
-        self.rows: dict[str, dict[str, object]] = {}
+        self.rows: dict[str, dict[str, Any]] = {}
         self.rejects: list[dict[str, object]] = []
         self.counts = StepCounts(units=1)
 
@@ -97,7 +98,8 @@ class _Manifest:
         tags = self._tags_of(member.key)
         if media in self.rows:
             kept = self.rows[media]
-            kept["tags"] = list(dict.fromkeys([*kept["tags"], *tags.tags]))  # type: ignore[misc]  # a list of str
+            kept["tags"] = list(dict.fromkeys([*kept["tags"], *tags.tags]))
+            kept["caption"] = kept["caption"] or tags.caption
             self._reject(member.key, member.offset_bytes, "duplicate", f"same bytes as {kept['key']}")
             return
         try:
@@ -136,8 +138,8 @@ class _Manifest:
             self.counts.notes.append(f"{self._untagged} images have no row in the tags table")
         unmatched = sorted(self._tags.keys() - self._matched)
         if unmatched:
-            few = ", ".join(unmatched[:3])
-            self.counts.notes.append(f"{len(unmatched)} keys of the tags table match no image: {few} ...")
+            few = ", ".join([*unmatched[:3], *(["..."] if len(unmatched) > 3 else [])])
+            self.counts.notes.append(f"{len(unmatched)} keys of the tags table match no image: {few}")
 
     def _tags_of(self, key: str) -> ImageTags:
         found = self._tags.get(key)

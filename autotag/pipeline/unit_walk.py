@@ -67,6 +67,7 @@ class _BatchReader:
                 images = [_decode(item, self._limits) for item in data]
             yield batch, images
             self._done += len(batch)
+        self._announce(())
 
     def walk_ahead(self, batches: Sequence[Batch], threads: int) -> Iterator[tuple[Batch, list[Decoded]]]:
         running: tuple[Batch, list[Future[Decoded]]] | None = None
@@ -79,6 +80,7 @@ class _BatchReader:
                 running = (batch, futures)
             if running is not None:
                 yield self._collect(*running)
+        self._announce(())
 
     def _collect(self, batch: Batch, futures: list[Future[Decoded]]) -> tuple[Batch, list[Decoded]]:
         with self._clock.stage("decode"):
@@ -87,6 +89,7 @@ class _BatchReader:
         return batch, images
 
     def _announce(self, in_flight: Batch) -> None:
+        """Nothing in flight at the end: a death while tables are written is no image's fault."""
         names = self._unit.names
         self._journal.take([names[index] for index in in_flight], self._done, len(names))
 

@@ -196,9 +196,10 @@ def _inside(key: str) -> str:
     return str(path)
 
 
-def crop_name(file: str, region_index: int) -> str:
-    """Name of a saved crop, relative to the crops directory.
+def crop_name(file: str, region_index: int, box_xyxy_px: tuple[int, int, int, int]) -> str:
+    """Name of a saved crop, relative to the crops directory: `a.jpg/001_10-20-110-220.jpg`.
 
-    The image's whole name, extension included, is a directory, so `a.jpg` and `a.png` never meet.
+    The image's whole name, extension included, is a directory, so `a.jpg` and `a.png` never meet. The box is
+    in the name so that a run with other rules never overwrites what the table of the run before refers to.
     """
-    return f"{file}/{region_index:03d}.jpg"
+    return f"{file}/{region_index:03d}_{'-'.join(map(str, box_xyxy_px))}.jpg"

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 from upath import UPath
@@ -31,6 +32,24 @@ def remove_tree(path: UPath) -> None:
             path.fs.rm_file(name)
     elif Path(path.path).is_dir():
         shutil.rmtree(path.path)
+
+
+def keep_only(directory: UPath, names: Collection[str]) -> None:
+    """Delete every file below a directory but these, given relative to it, and folders that are left empty."""
+    if not is_local(directory):
+        base = directory.path.rstrip("/") + "/"
+        for path in directory.fs.find(directory.path):
+            if path.removeprefix(base) not in names:
+                directory.fs.rm_file(path)
+        return
+    root = Path(directory.path)
+    for folder, _, files in os.walk(root, topdown=False):
+        for file in files:
+            path = Path(folder) / file
+            if path.relative_to(root).as_posix() not in names:
+                path.unlink()
+        if not any(os.scandir(folder)):
+            Path(folder).rmdir()
 
 
 def temporary_name(name: str, unique: str) -> str:

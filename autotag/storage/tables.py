@@ -21,6 +21,9 @@ from autotag.storage.roots import is_local, make_directory
 
 _STAMP_KEY = b"autotag"
 
+ROW_GROUP_ROWS = 4096
+"""Rows a row group has at least, but for the last: few enough to hold with their vectors, enough to compress."""
+
 
 @dataclass(slots=True)
 class Stamp:
@@ -65,6 +68,7 @@ class TableWriter:
         self._path = path
         self._schema = schema
         self._stamp = stamp
+        self._waiting: list[pa.Table] = []
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -74,17 +78,25 @@ class TableWriter:
         return self
 
     def write(self, rows: pa.Table | dict[str, Any]) -> None:
-        """Append rows: a table of the schema, or columns by name."""
-        table = rows if isinstance(rows, pa.Table) else pa.table(rows, schema=self._schema)
+        """Append rows: a table of the schema, or columns by name. Small pieces share a row group."""
+        table = pa.table(rows, schema=self._schema) if isinstance(rows, dict) else rows
+        self._waiting.append(table.cast(self._schema))
+        self.rows += table.num_rows
+        if sum(piece.num_rows for piece in self._waiting) >= ROW_GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        table = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
+        self._waiting.clear()
         if table.num_rows:
             with _writing(self._path):
-                self._writer.write_table(table.cast(self._schema))
-            self.rows += table.num_rows
+                self._writer.write_table(table)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
             with _writing(self._path):
                 if kind is None:
+                    self._flush()
                     self._writer.add_key_value_metadata({_STAMP_KEY: self._stamp.to_bytes()})
                 self._writer.close()
                 if kind is None:
@@ -225,7 +237,7 @@ def publish_file(temporary: Path, path: UPath, *, durable: bool = True) -> None:
         if durable:
             with temporary.open("rb") as stream:
                 os.fsync(stream.fileno())
-        temporary.replace(Path(path))
+        temporary.replace(Path(path.path))
     else:
         path.fs.put_file(str(temporary), path.path)
 
@@ -242,8 +254,8 @@ def _temporary_for(path: UPath) -> Path:
     if not is_local(path):
         return Path(tempfile.gettempdir()) / name
     make_directory(path.parent)
-    remove_stale_temporaries(Path(path))
-    return Path(path.parent) / name
+    remove_stale_temporaries(Path(path.path))
+    return Path(path.parent.path) / name
 
 
 @contextmanager

@@ -41,5 +41,5 @@ def test_the_fingerprint_is_the_one_of_the_loaded_model(spec: ModelSpec, detecto
 
 
 def test_missing_weights_say_where_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(MissingWeightsError, match="download FastSAM-s.pt"):
+    with pytest.raises(MissingWeightsError, match=r"download FastSAM-s\.pt"):
         load_detector(ModelSpec("fastsam:FastSAM-x.pt", weights_dir=tmp_path))

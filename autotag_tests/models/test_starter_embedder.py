@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,6 +85,22 @@ def test_a_text_is_the_same_beside_longer_ones(embedder: Embedder) -> None:
     alone = embedder.embed_texts(["a dog"])[0]
     among = embedder.embed_texts(["word " * 400, "a dog", "a very long description of a dog on a beach"])[1]
     np.testing.assert_allclose(among, alone, atol=1e-5)
+
+
+def test_calls_from_several_threads_do_not_mix(embedder: Embedder) -> None:
+    batches = [[noise(40, 40, seed), noise(50, 30, seed + 100)] for seed in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(embedder.embed_images, batches))
+    for found, batch in zip(together, batches, strict=True):
+        np.testing.assert_allclose(found, embedder.embed_images(batch), atol=1e-5)
+
+
+def test_a_crop_that_cannot_be_read_does_not_spoil_the_next_call(embedder: Embedder) -> None:
+    crops = [noise(40, 40, 1), noise(40, 40, 2)]
+    expected = embedder.embed_images(crops)
+    with pytest.raises(Exception, match=r"resize|empty|ssize"):
+        embedder.embed_images([noise(60, 60, 3), np.zeros((0, 5, 3), np.uint8)])
+    np.testing.assert_allclose(embedder.embed_images(crops), expected, atol=1e-5)
 
 
 def test_half_precision_storage_keeps_similarities(

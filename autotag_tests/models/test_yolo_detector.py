@@ -120,7 +120,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_unrun(tmp_path: Path) -> No
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", pickle.dumps({"model": 1})])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", pickle.dumps({"model": 1}, protocol=2)])
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.pt").write_bytes(content)
     with pytest.raises(MissingWeightsError, match=r"bad\.pt"):

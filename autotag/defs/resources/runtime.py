@@ -41,8 +41,10 @@ class AutotagRuntime(dg.ConfigurableResource):
         return plan
 
     def source_engine(self) -> Engine:
-        """Shards: Ray Data over shard names with a pool of actors."""
-        return self._engine("source", RayDataEngine)
+        """What shards run on: actors that the steps of a run share, or Ray Data with a pool of its own a step."""
+        if self.settings.ray.source_engine == "data":
+            return self._engine("ray data", RayDataEngine)
+        return self._engine("workers", RayActorEngine)
 
     def folder_engine(self, plan: PipelinePlan, images: int) -> tuple[Engine, PipelinePlan]:
         """A folder's chunks: in this process when there are few images, else actors that stay for the next step.
@@ -53,7 +55,7 @@ class AutotagRuntime(dg.ConfigurableResource):
         if images < self.settings.compute.in_process_below:
             cores = self.settings.ray.num_cpus or os.cpu_count() or 1
             return self._engine("in process", lambda _: InProcessEngine()), in_process_plan(plan, cores)
-        return self._engine("folder", RayActorEngine), plan
+        return self._engine("workers", RayActorEngine), plan
 
     def vote_rules(self) -> VoteRules:
         """The settings' rules of the vote."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -80,23 +81,31 @@ class CpuNetwork:
         self._queue = openvino.AsyncInferQueue(
             core.compile_model(model, "CPU", _config(threads, precise)), threads
         )
-        self._outputs: dict[int, Outputs] = {}
-        self._queue.set_callback(self._keep)
+        self._queue.set_callback(_keep)
+        self._one_run = threading.Lock()
 
     def run(self, inputs: Iterable[Any]) -> list[Outputs]:
         """The outputs for each input, in order.
 
         Each input is a forward pass of its own: an answer cannot depend on its neighbours, one thread an input is the
-        fastest way to fill several cores, and while the network works the caller's thread prepares the next input.
+        fastest way to fill several cores, and while the network works the caller's thread prepares the next input. Calls from
+        several threads wait for each other.
         """
-        self._outputs.clear()
-        for position, values in enumerate(inputs):
-            self._queue.start_async(values, userdata=position)
-        self._queue.wait_all()
-        return [self._outputs.pop(position) for position in range(len(self._outputs))]
+        kept: dict[int, Outputs] = {}
+        count = 0
+        with self._one_run:
+            try:
+                for values in inputs:
+                    self._queue.start_async(values, userdata=(kept, count))
+                    count += 1
+            finally:
+                self._queue.wait_all()
+        return [kept[position] for position in range(count)]
 
-    def _keep(self, request: openvino.InferRequest, position: int) -> None:
-        self._outputs[position] = [tensor.data.copy() for tensor in request.output_tensors]
+
+def _keep(request: openvino.InferRequest, place: tuple[dict[int, Outputs], int]) -> None:
+    kept, position = place
+    kept[position] = [tensor.data.copy() for tensor in request.output_tensors]
 
 
 def _config(threads: int, precise: bool) -> dict[str, Any]:

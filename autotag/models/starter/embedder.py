@@ -1,9 +1,7 @@
 """The starter embedder: images and texts in one space, without any training.
 
-A vector has two parts. *Meaning* (384-d): the class scores of the image tower, turned into a mean of the text vectors of the
-classes' descriptions, which puts a picture where a text about it would lie (ConSE: Norouzi et al., Zero-shot learning by convex
-combination of semantic embeddings, 2014). *Looks* (256-d): the projected feature of the image tower. Two images are compared by
-both; a text has no looks, so it meets images by meaning alone.
+An image's vector has 384 numbers of meaning, which put it where a text about it would lie, and 256 of looks. Two images are
+compared by both; a text has no looks, so it meets images by meaning alone.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -21,16 +18,11 @@ from autotag.models.protocols import Vectors
 from autotag.models.specs import ModelSpec
 from autotag.models.starter.class_descriptions import class_descriptions
 from autotag.models.starter.cpu_network import require_cpu
-from autotag.models.starter.derived_files import Arrays, derived_arrays
 from autotag.models.starter.image_tower import LOOKS_DIM, ImageTower, image_tower_weights
 from autotag.models.starter.text_tower import TEXT_DIM, TextTower, text_tower_weights
 from autotag.models.weights import make_fingerprint, weights_sha256
 
 PREPROCESSING_VERSION = 1
-TEMPERATURE = 1.5
-"""Divides the logits before the softmax: the second and third guess of the classifier say something about meaning, too."""
-LOOKS_WEIGHT = 1.0
-"""Length of the looks beside meaning's 1, before the whole is normalised."""
 
 
 class StarterEmbedder:
@@ -47,8 +39,8 @@ class StarterEmbedder:
         self._spec = spec
         self._parts = _Parts.found(spec)
         self._text_tower: TextTower | None = None
-        self._class_meanings = self._load_class_meanings()
-        self._image_tower = ImageTower(spec, self._parts.image_weights, self._parts.image_digest)
+        name = f"image_tower-{self._parts.digest[:16]}-v{PREPROCESSING_VERSION}"
+        self._image_tower = ImageTower(spec, name, self._parts.image_weights, self._class_meanings)
 
     @property
     def fingerprint(self) -> str:
@@ -69,9 +61,7 @@ class StarterEmbedder:
         """float32 (n, 640), unit L2 norm; row i belongs to crops[i]. Empty in: (0, 640)."""
         if not len(crops):
             return np.zeros((0, self.dim), np.float32)
-        looks, logits = self._image_tower.run(crops)
-        meaning = _unit(_softmax(logits / TEMPERATURE) @ self._class_meanings)
-        return _unit(np.concatenate([meaning, LOOKS_WEIGHT * _unit(looks)], axis=1))
+        return self._image_tower.run(crops)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """float32 (n, 640), unit L2 norm, zeros in the looks. Empty in: (0, 640).
@@ -87,13 +77,10 @@ class StarterEmbedder:
             self._text_tower = TextTower(self._spec, self._parts.text_weights, self._parts.text_digest)
         return self._text_tower
 
-    def _load_class_meanings(self) -> Vectors:
-        def make() -> Arrays:
-            meanings = self._texts().embed(self._parts.descriptions)
-            return {"class_meanings": meanings - meanings.mean(axis=0)}
-
-        name = f"class_meanings-{self._parts.digest[:16]}-v{PREPROCESSING_VERSION}"
-        return cast(Vectors, derived_arrays(self._spec.cache_dir, name, make)["class_meanings"])
+    def _class_meanings(self) -> Vectors:
+        """float32 (1000, 384): the classes' text vectors around their common mean, which says only "a thing"."""
+        meanings = self._texts().embed(self._parts.descriptions)
+        return meanings - meanings.mean(axis=0)
 
 
 def load_starter_embedder(spec: ModelSpec) -> StarterEmbedder:
@@ -139,13 +126,3 @@ class _Parts:
     @property
     def fingerprint(self) -> str:
         return make_fingerprint("starter", self.digest, PREPROCESSING_VERSION)
-
-
-def _softmax(logits: Vectors) -> Vectors:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _unit(rows: Vectors) -> Vectors:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)

@@ -1,0 +1,203 @@
+"""Measures a released reference index: what it covers, how much of the truth it finds, how well it would tag its own images."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from autotag.domain.agreement import Agreement, Scores, TagAgreement, agreement
+from autotag.domain.vectors import vectors_from_arrow
+from autotag.domain.votes import Neighbours, VoteRules, vote
+from autotag.pipeline.archive_view import ArchiveView
+from autotag.pipeline.build_reference import embedded_shards
+from autotag.pipeline.plan import PipelinePlan
+from autotag.reference.hits import SearchHits
+from autotag.reference.manifest import ReferenceManifest
+from autotag.reference.searcher import SearchOptions
+from autotag.search.reference_reader import Reference, open_reference
+from autotag.storage.releases import MARKER, current
+from autotag.storage.tables import read_table
+
+Ints = npt.NDArray[np.int64]
+
+MAX_SHARDS_READ = 16
+"""A sample comes from this many shards at the most: vectors of a whole archive are too many to read for a check."""
+
+OWN_ROWS = 16
+"""Neighbours asked for beyond the vote's own: an image and its copies come first, and are passed over."""
+
+WORST_SUPPORT = 3
+"""A tag that fewer sampled images have says too little to be called bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Shards of the current release against those that are embedded.
+
+    Attributes:
+        version: of the release.
+        covered: shards in both.
+        missing: embedded shards that the release does not hold, ascending.
+        gone: shards of the release that are embedded no more, ascending.
+    """
+
+    version: str
+    covered: int
+    missing: tuple[str, ...]
+    gone: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOneOut:
+    """Archive images tagged by the rest of the archive.
+
+    Attributes:
+        version: of the release.
+        agreement: given tags against the images' own.
+        guessing_f1: micro F1 of giving every image the same tags, the best such set: what no knowledge reaches.
+        untagged: sampled images that got no tag.
+    """
+
+    version: str
+    agreement: Agreement
+    guessing_f1: float
+    untagged: int
+
+    def worst_tags(self, count: int) -> list[TagAgreement]:
+        """Tags by rising F1, then by falling support; those of too few images left out."""
+        known = [row for row in self.agreement.per_tag if row.support >= WORST_SUPPORT]
+        return sorted(known, key=lambda row: (row.scores.f1, -row.support, row.tag))[:count]
+
+
+def reference_coverage(plan: PipelinePlan) -> Coverage:
+    """Compare the current release with the shards embedded now. Reads the manifest and file names only.
+
+    Raises:
+        MissingInputError: no release of the model id.
+    """
+    manifest = reference_manifest(plan)
+    embedded, held = set(embedded_shards(plan.layout.source(plan.model_id))), set(manifest.shards)
+    return Coverage(
+        manifest.version, len(embedded & held), tuple(sorted(embedded - held)), tuple(sorted(held - embedded))
+    )
+
+
+def reference_manifest(plan: PipelinePlan) -> ReferenceManifest:
+    """The current release's manifest; `recall_at_10` was measured against exact search before it was released.
+
+    Raises:
+        MissingInputError: no release of the model id.
+        CorruptIndexError: the manifest cannot be read.
+    """
+    marker = current(plan.layout.reference, plan.model_id) / MARKER
+    return ReferenceManifest.from_json(marker.read_text(encoding="utf-8"), str(marker))
+
+
+def leave_one_out(plan: PipelinePlan, images: int, rules: VoteRules, search: SearchOptions) -> LeaveOneOut:
+    """Let the archive tag a sample of its own images, each without itself and without its copies.
+
+    The sample is spread evenly over the tagged images of evenly chosen shards, so the same release gives the
+    same figure.
+
+    Args:
+        plan: paths and model id.
+        images: images wanted; fewer where the archive has fewer.
+        rules: of the vote, the same that folders get.
+        search: how the index is searched.
+
+    Raises:
+        MissingInputError: no release of the model id, or a shard of it is embedded no more.
+    """
+    reference = open_reference(plan.layout, plan.model_id, search)
+    view = ArchiveView(reference.mapping)
+    sample = _sample(reference.mapping, view, images)
+    rows = _rows_of(sample, view)
+    vectors = _vectors(plan, reference.mapping, rows)
+    hits = reference.searcher.search(vectors, rules.neighbours + OWN_ROWS)
+    given, expected = _tag(reference, view, _Sampled(sample, rows, hits), rules)
+    return LeaveOneOut(
+        version=reference.manifest.version,
+        agreement=agreement(given, expected),
+        guessing_f1=_guessing_f1(expected),
+        untagged=sum(1 for tags in given if not tags),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    """Sampled images (numbers of the view), their rows of the mapping, and the rows' neighbours."""
+
+    images: Ints
+    rows: Ints
+    hits: SearchHits
+
+
+def _sample(mapping: pa.Table, view: ArchiveView, count: int) -> Ints:
+    """Images that have tags, in rising order."""
+    shards = mapping["shard"].combine_chunks().dictionary_encode()
+    chosen = _spread(np.arange(len(shards.dictionary)), MAX_SHARDS_READ)
+    tagged = pc.greater(pc.list_value_length(mapping["tags"]), 0).to_numpy(zero_copy_only=False)
+    inside = np.isin(shards.indices.to_numpy(), chosen) & tagged
+    return _spread(np.unique(view.media[inside]), count)
+
+
+def _spread(numbers: Ints, count: int) -> Ints:
+    places = np.unique(np.linspace(0, len(numbers) - 1, min(count, len(numbers))).astype(np.int64))
+    return numbers[places].astype(np.int64)
+
+
+def _rows_of(sample: Ints, view: ArchiveView) -> Ints:
+    return np.flatnonzero(np.isin(view.media, sample)).astype(np.int64)
+
+
+def _vectors(plan: PipelinePlan, mapping: pa.Table, rows: Ints) -> npt.NDArray[np.float32]:
+    """Vectors of mapping rows, in their order: a shard's rows stand together, in the order of its table."""
+    wanted = mapping.select(["region_id", "shard"]).take(pa.array(rows))
+    tables = plan.layout.source(plan.model_id)
+    parts: list[npt.NDArray[np.float32]] = []
+    for shard in dict.fromkeys(wanted["shard"].to_pylist()):
+        regions = wanted.filter(pc.equal(wanted["shard"], shard))["region_id"].combine_chunks()
+        made_by = f"source_embeddings of {shard}"
+        table = read_table(tables.embeddings(shard), ["region_id", "embedding"], made_by=made_by)
+        place = pc.index_in(regions, table["region_id"].combine_chunks())
+        parts.append(vectors_from_arrow(table["embedding"].take(place)))
+    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+
+def _tag(
+    reference: Reference, view: ArchiveView, sampled: _Sampled, rules: VoteRules
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Given and expected tags of each sampled image."""
+    found = sampled.hits.rows
+    archive = view.tags(np.concatenate([sampled.images, view.media[found[found >= 0]]]))
+    kind = reference.mapping["kind"].take(pa.array(sampled.rows))
+    neighbours = Neighbours(
+        image=np.searchsorted(sampled.images, view.media[sampled.rows]),
+        is_object=pc.equal(kind, "object").to_numpy(zero_copy_only=False),
+        similarity=sampled.hits.similarity,
+        rows=found,
+        images=len(sampled.images),
+        own_voter=archive.voter[sampled.images],
+    )
+    given: list[list[str]] = [[] for _ in sampled.images]
+    result = vote(neighbours, archive, rules).tags
+    for image, tag in zip(result.image.tolist(), result.tag.tolist(), strict=True):
+        given[image].append(view.tag_names[tag])
+    expected: list[list[str]] = [[] for _ in sampled.images]
+    for image, tag in zip(*(column.tolist() for column in archive.tags_of(sampled.images)), strict=True):
+        expected[image].append(view.tag_names[tag])
+    return given, expected
+
+
+def _guessing_f1(expected: Sequence[Sequence[str]]) -> float:
+    """The n most frequent tags for every image, at the n that does best."""
+    support = Counter(tag for tags in expected for tag in set(tags))
+    total, right, best = support.total(), 0, 0.0
+    for given, (_, images) in enumerate(support.most_common(), start=1):
+        right += images
+        best = max(best, Scores.of_counts(right, given * len(expected) - right, total - right).f1)
+    return best

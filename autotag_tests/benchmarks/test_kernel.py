@@ -1,0 +1,82 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autotag.domain.regions import RegionRules, keep_regions
+from autotag.errors import RejectedImageError
+from autotag.models.fakes import FakeDetector, FakeEmbedder
+from benchmarks.kernel import FixedBoxes, run_kernel, synthetic_jpegs
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kernel.py"
+NOT_NEEDED = ("pyarrow", "pydantic", "ray", "dagster", "faiss", "openvino", "upath", "fsspec")
+BLOCKER = f"""
+import runpy, sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name in {NOT_NEEDED!r} or name.partition(".")[0] in {NOT_NEEDED!r}:
+            raise ImportError(name + " is blocked")
+sys.meta_path.insert(0, Blocker())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_every_picture_goes_through_and_the_next_batch_is_decoded_ahead():
+    figures = run_kernel(FixedBoxes(FakeDetector(), 3), FakeEmbedder(), synthetic_jpegs(7, (64, 48)), 2, 2)
+    assert (figures.images, figures.crops) == (7, 7 * 4)
+    assert figures.images_per_s == pytest.approx(7 / figures.seconds)
+    assert min(figures.decode_ms, figures.detect_ms, figures.embed_ms) > 0
+
+
+def test_fixed_boxes_run_the_detector_and_all_become_regions():
+    seen = []
+
+    class Detector(FakeDetector):
+        def detect(self, images):
+            seen.extend(images)
+            return super().detect(images)
+
+    image = np.zeros((300, 400, 3), np.uint8)
+    [found] = FixedBoxes(Detector(), 5).detect([image])
+    assert len(seen) == 1
+    assert len(keep_regions(found, 400, 300, RegionRules(min_area_px=1))) == 6
+    assert FixedBoxes(FakeDetector(), 5).detect([image])[0] == found
+
+
+def test_a_rejected_picture_ends_the_measurement():
+    with pytest.raises((SystemExit, RejectedImageError), match="decode"):
+        run_kernel(FakeDetector(), FakeEmbedder(), [*synthetic_jpegs(2, (64, 48)), b"no picture"], 2, 1)
+
+
+def test_synthetic_pictures_differ_and_weigh_as_much_as_photographs():
+    files = synthetic_jpegs(3, (816, 612))
+    assert len(set(files)) == 3
+    assert all(60_000 < len(file) < 400_000 for file in files)
+
+
+@pytest.mark.slow
+def test_the_script_runs_where_only_the_model_libraries_are_installed():
+    tiny = [
+        "--images",
+        "3",
+        "--batch",
+        "2",
+        "--crop-batch",
+        "4",
+        "--boxes",
+        "2",
+        "--embedder",
+        "ViT-S-32-alt",
+        "--json",
+    ]
+    command = [sys.executable, "-c", BLOCKER, str(SCRIPT), *tiny]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert (facts["images"], facts["crops"]) == (3, 9)
+    assert facts["limit"]["images_per_s"] > 0
+    assert facts["ratio"] > 0

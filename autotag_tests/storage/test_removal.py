@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from autotag.storage.removal import keep_only, remove_file, remove_tree
+
+AWKWARD = ["a[1].jpg", "a*.jpg", "a?.jpg", "plain.jpg", "~x", "-rf"]
+
+
+@pytest.fixture(params=["local", "memory"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> UPath:
+    directory = UPath(tmp_path / "r") if request.param == "local" else UPath(f"memory://{tmp_path.name}/r")
+    for name in AWKWARD:
+        (directory / name).mkdir(parents=True)
+        (directory / name / "001.jpg").write_bytes(b"x")
+    return directory
+
+
+def left(root: UPath) -> list[str]:
+    return sorted(path.removeprefix(root.path.rstrip("/") + "/") for path in root.fs.find(root.path))
+
+
+def test_names_are_taken_as_they_are_and_not_as_patterns(root: UPath) -> None:
+    remove_tree(root / "a*.jpg")
+    remove_file(root / "a[1].jpg" / "001.jpg")
+    assert left(root) == sorted(f"{name}/001.jpg" for name in AWKWARD if name not in ("a*.jpg", "a[1].jpg"))
+
+
+def test_only_what_is_named_is_kept(root: UPath) -> None:
+    (root / "plain.jpg" / ".001.jpg.tmp").write_bytes(b"x")
+    keep_only(root, {"plain.jpg/001.jpg", "-rf/001.jpg"})
+    assert left(root) == ["-rf/001.jpg", "plain.jpg/001.jpg"]
+
+
+def test_folders_that_are_left_empty_go(tmp_path: Path) -> None:
+    (tmp_path / "crops" / "a" / "b").mkdir(parents=True)
+    keep_only(UPath(tmp_path / "crops"), set())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_removing_what_is_not_there_is_no_error(root: UPath) -> None:
+    for name in ("absent", "absent/x"):
+        remove_file(root / name)
+        remove_tree(root / name)
+        keep_only(root / name, {"a"})

@@ -1,0 +1,26 @@
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from autotag.errors import UnwritableRootError
+from autotag.storage.roots import is_local, make_directory
+
+
+def test_local_paths_are_told_from_stores(tmp_path: Path) -> None:
+    assert is_local(UPath(tmp_path))
+    assert is_local(UPath(tmp_path.as_uri()))
+    assert not is_local(UPath("s3://bucket/x"))
+    assert not is_local(UPath("memory://x"))
+
+
+def test_a_directory_is_made_with_its_parents_and_may_be_there(tmp_path: Path) -> None:
+    for _ in range(2):
+        make_directory(UPath(tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_root_that_refuses_is_named_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnwritableRootError, match=r"file.*cannot be written.*\[paths\]"):
+        make_directory(UPath(tmp_path / "file" / "below"))
