@@ -127,7 +127,7 @@ class Index(Section):
 class Tagging(Section):
     """The vote."""
 
-    k: int = Field(default=10, ge=1, description="neighbours a region asks")
+    k: int = Field(default=10, ge=1, description="archive images that vote on an image")
     min_votes: int = Field(default=3, ge=1, description="distinct archive images that must vote for a tag")
     threshold: float | None = Field(default=None, ge=0, le=1, description="least score of a tag; unset = the model's default")
     max_tags: int = Field(default=20, ge=1, description="tags an image")
@@ -246,6 +246,17 @@ def dagster_home(settings: Settings, data_root: str) -> str:
 def export(name: str, value: str) -> None:
     """Set a variable for child processes, so that they read what this process read."""
     os.environ[name] = value
+
+
+def refuse_telemetry() -> None:
+    """Keep libraries from calling home, here and in child processes; a variable that is set already is left."""
+    for name, value in (
+        ("RAY_USAGE_STATS_ENABLED", "0"),
+        ("YOLO_OFFLINE", "true"),
+        ("HF_HUB_DISABLE_TELEMETRY", "1"),
+        ("DO_NOT_TRACK", "1"),
+    ):
+        os.environ.setdefault(name, value)
 
 
 def user_cache_dir() -> Path:

@@ -64,8 +64,12 @@ def bomb() -> bytes:
     import struct
     import zlib
 
-    body = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    def chunk(body: bytes) -> bytes:
+        return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR" + header) + chunk(b"IDAT" + pixels) + chunk(b"IEND")
 
 
 @dataclass
@@ -92,7 +96,7 @@ class Archive:
         """A tags table."""
         path = self.data / "source" / "tags" / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        columns: dict[str, object] = {"key": list(tags), "tags": pa.array([list(t) for t in tags.values()], pa.list_(pa.string()))}
+        columns: dict[str, object] = {"key": pa.array(list(tags), pa.string()), "tags": pa.array([list(t) for t in tags.values()], pa.list_(pa.string()))}
         if captions:
             columns["caption"] = [captions.get(key) for key in tags]
         pq.write_table(pa.table(columns), path)

@@ -23,10 +23,9 @@ CLI = (sys.executable, "-c", "from autotag.cli.main import run; run()")
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What became of a command.
+    """What became of a command that ended well.
 
     Attributes:
-        code: its exit code.
         output: its standard output.
         errors: its standard error.
         started: time of the start, seconds since the epoch.
@@ -35,7 +34,6 @@ class Watched:
         peak_mib: most memory the tree held at one sample.
     """
 
-    code: int
     output: str
     errors: str
     started: float
@@ -72,7 +70,7 @@ def watch(
         tree.stop()
     if process.returncode:
         raise CommandFailedError(f"{_shown(command)} ended with {process.returncode}:\n{errors[-3000:]}")
-    return Watched(process.returncode, output, errors, started, seconds, tree.cpu_s, tree.peak_mib)
+    return Watched(output, errors, started, seconds, tree.cpu_s, tree.peak_mib)
 
 
 def _shown(command: Sequence[str]) -> str:

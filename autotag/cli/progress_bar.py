@@ -1,24 +1,26 @@
 """Progress of steps on the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from autotag.domain.counts import StepCounts
-from autotag.pipeline.progress import listening
 
 
 class _Bars:
-    """A bar a step; a step whose total nobody knows pulses."""
+    """A bar a step, all there from the start; a step whose total nobody knows pulses."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, steps: Sequence[str]) -> None:
         self._progress = progress
-        self._bars: dict[str, TaskID] = {}
+        self._bars: dict[str, TaskID] = {step: progress.add_task(step, total=None, start=False) for step in steps}
 
     def started(self, step: str, total: int) -> None:
-        self._bars[step] = self._progress.add_task(step, total=total or None)
+        if step not in self._bars:
+            self._bars[step] = self._progress.add_task(step, total=None, start=False)
+        self._progress.update(self._bars[step], total=total or None)
+        self._progress.start_task(self._bars[step])
 
     def advanced(self, step: str, done: int) -> None:
         self._progress.update(self._bars[step], completed=done)
@@ -28,11 +30,19 @@ class _Bars:
 
 
 @contextmanager
-def progress_bars(console: Console, quiet: bool) -> Iterator[None]:
-    """Show bars inside the block; none when `quiet`."""
+def progress_bars(console: Console, steps: Sequence[str], *, quiet: bool) -> Iterator[None]:
+    """Show a bar for each step inside the block; none when `quiet`."""
     if quiet:
         yield
         return
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress, listening(_Bars(progress)):
+    from autotag.pipeline.progress import listening
+
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress, listening(_Bars(progress, steps)):
         yield

@@ -1,25 +1,24 @@
 """One command's session: settings, Dagster instance, and runs of the assets a verb stands for."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from upath import UPath
-
-from autotag.domain.identity import folder_key
+from autotag.domain.identity import folder_key, parse_shard_range, shard_name
 from autotag.errors import AutotagError, MissingInputError, PermanentError, UnwritableRootError, UsageError
 from autotag.settings import CONFIG_VARIABLE, Settings, dagster_home, export
-from autotag.storage.layout import Layout
-from autotag.storage.roots import layout_of
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import DagsterInstance, ExecuteInProcessResult
+
+    from autotag.storage.layout import Layout
 
 SUMMED = ("in", "out", "rejected", "duplicates", "ignored", "regions", "resumed units")
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +30,50 @@ class Materialised:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What one asset check found.
+
+    Attributes:
+        asset: the asset's name.
+        check: the check's name.
+        passed: whether all is well.
+        is_warning: of a check that did not pass: it measures, and nothing is broken.
+        facts: plain metadata.
+    """
+
+    asset: str
+    check: str
+    passed: bool
+    is_warning: bool
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a verb's run came to.
 
     Attributes:
         run_id: Dagster's name of the run.
         materialised: one entry an asset, in order.
-        checks: asset check name -> (passed, facts).
+        checks: one entry an asset check, in order.
     """
 
     run_id: str
     materialised: list[Materialised]
-    checks: dict[str, tuple[bool, dict[str, Any]]]
+    checks: list[Checked]
 
 
 class Session:
     """Settings and the instance they name."""
 
-    def __init__(self, settings: Settings, layout: Layout) -> None:
+    def __init__(self, settings: Settings, layout: "Layout") -> None:
         self.settings = settings
         self.layout = layout
+
+    @property
+    def log(self) -> Path:
+        """Where libraries' chatter goes while a command runs."""
+        return Path(dagster_home(self.settings, str(self.layout.data))) / "logs" / "autotag.log"
 
     @classmethod
     def open(cls, config: Path | None) -> "Session":
@@ -60,6 +83,8 @@ class Session:
             SettingsError: the settings file.
             UnwritableRootError: no Dagster home can be made.
         """
+        from autotag.storage.roots import layout_of
+
         settings = Settings.load(config)
         if settings.file:
             export(CONFIG_VARIABLE, str(settings.file))
@@ -82,8 +107,6 @@ class Session:
         Raises:
             UsageError: not a range, or outside the settings' partitions.
         """
-        from autotag.domain.identity import parse_shard_range, shard_name
-
         source = self.settings.source
         every = [shard_name(number) for number in range(source.first_shard, source.last_shard + 1)]
         wanted = parse_shard_range(given) if given else every
@@ -104,7 +127,7 @@ class Session:
         relative = Path(path)
         if relative.is_absolute() or ".." in relative.parts or not relative.parts:
             raise UsageError(f"--folder {path}: give the folder's path below {self.layout.target}")
-        folder: UPath = self.layout.target / relative.as_posix()
+        folder = self.layout.target / relative.as_posix()
         if not folder.is_dir():
             raise MissingInputError(f"{folder} is not there; --folder is a path below {self.layout.target}")
         key = folder_key(relative.as_posix())
@@ -120,10 +143,11 @@ class Session:
         partitions: Sequence[str] = (),
         config: dict[str, Any] | None = None,
     ) -> Outcome:
-        """Run a job's assets here, over one partition or a range of them, on the shared instance.
+        """Run a job's assets and their checks here, over one partition or a range of them, on the shared instance.
 
         Raises:
             PermanentError: the run failed; the message is the failing step's own.
+            KeyboardInterrupt: it was interrupted; the run is recorded as cancelled.
         """
         import dagster as dg
 
@@ -153,45 +177,59 @@ def _instance() -> "DagsterInstance":
     return DagsterInstance.get()
 
 
-def _failure(result: Any) -> AutotagError:
+def _failure(result: "ExecuteInProcessResult") -> BaseException:
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
             told = data.user_failure_data
             if told is not None and told.description:
                 return PermanentError(told.description)
-            return PermanentError(f"{event.step_key}: {data.error_display_string}")
-    failures = [event.message for event in result.all_events if event.is_failure]
-    return PermanentError("\n".join(failures) or f"run {result.run_id} failed; look at it in the UI (autotag up)")
+            return _unexpected(event.step_key or "", data.error, result.run_id)
+    told = "\n".join(event.message or "" for event in result.all_events if event.is_failure)
+    return PermanentError(told or f"run {result.run_id} failed; look at it in the UI (autotag up)")
 
 
-def _outcome(result: Any) -> Outcome:
+def _unexpected(step: str, error: Any, run_id: str) -> BaseException:
+    """A bug or the machine: the first cause in one line; its trace is in the UI."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return PermanentError(f"{step} failed in run {run_id}; look at it in the UI (autotag up)")
+    if error.cls_name in INTERRUPTIONS:
+        return KeyboardInterrupt()
+    lines = (error.message or error.cls_name or "").strip().splitlines()
+    return PermanentError(f"{step}: {lines[0]}\nThe trace is in run {run_id}; look at it in the UI (autotag up)")
+
+
+def _outcome(result: "ExecuteInProcessResult") -> Outcome:
     facts: dict[str, dict[str, Any]] = {}
     for event in result.get_asset_materialization_events():
-        name = event.asset_key.to_user_string()
+        name = event.asset_key.to_user_string() if event.asset_key else ""
         facts[name] = _summed(facts.get(name), _plain(event.materialization.metadata))
-    materialised = [Materialised(name, told) for name, told in facts.items()]
-    checks = {
-        evaluation.check_name: (evaluation.passed, _plain(evaluation.metadata))
+    checks = [
+        Checked(
+            asset=evaluation.asset_key.to_user_string(),
+            check=evaluation.check_name,
+            passed=evaluation.passed,
+            is_warning=evaluation.severity.value == "WARN",
+            facts=_plain(evaluation.metadata),
+        )
         for evaluation in result.get_asset_check_evaluations()
-    }
-    return Outcome(result.run_id, materialised, checks)
+    ]
+    return Outcome(result.run_id, [Materialised(name, told) for name, told in facts.items()], checks)
 
 
 def _summed(before: dict[str, Any] | None, facts: dict[str, Any]) -> dict[str, Any]:
-    """The partitions of one asset as one: counts add up, the wall time is the run's own."""
+    """The partitions of one asset as one: counts add up, time and rate are the run's own."""
     if before is None:
         return facts
     total = {**before, **facts}
     for name in SUMMED:
         if name in before and name in facts:
             total[name] = before[name] + facts[name]
-    if total.get("seconds"):
-        total["images_per_s"] = round(total["out"] / total["seconds"], 2)
-    if "notes" in before and "notes" in facts:
-        total["notes"] = f"{before['notes']}\n{facts['notes']}"
-    return total
+    notes = [each["notes"] for each in (before, facts) if "notes" in each]
+    return {**total, "notes": "\n".join(notes)} if notes else total
 
 
-def _plain(metadata: dict[str, Any]) -> dict[str, Any]:
+def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(value, "value", value) for name, value in metadata.items()}

@@ -1,11 +1,11 @@
-"""What every verb that runs assets does: open the session, show progress, run, sum up."""
+"""What every verb that runs assets does: show progress, run, sum up."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from autotag.cli.chatter import chatter_to
 from autotag.cli.progress_bar import progress_bars
 from autotag.cli.session import Outcome, Session
 from autotag.cli.summary import print_summary
@@ -20,18 +20,15 @@ def run_assets(
     *,
     as_json: bool = False,
 ) -> Outcome:
-    """Run a job's assets with a progress bar and print the summary.
+    """Run a job's assets with progress bars on a terminal, and print the summary.
 
     Raises:
         AutotagError: the run failed.
+        KeyboardInterrupt: it was interrupted.
     """
-    console = Console(stderr=as_json)
-    with progress_bars(console, quiet=as_json or not console.is_terminal):
+    console = Console()
+    quiet = as_json or not console.is_terminal
+    with progress_bars(console, assets, quiet=quiet), chatter_to(session.log):
         outcome = session.materialise(job, assets, partitions, config)
     print_summary(console, outcome, as_json)
     return outcome
-
-
-def open_session(config: Path | None) -> Session:
-    """The session of a command."""
-    return Session.open(config)

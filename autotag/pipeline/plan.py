@@ -14,7 +14,7 @@ from autotag.models.registry import (
     load_detector,
     load_embedder,
 )
-from autotag.settings import Settings
+from autotag.settings import Settings, refuse_telemetry
 from autotag.storage.images import ImageLimits
 from autotag.storage.layout import Layout
 from autotag.storage.roots import layout_of
@@ -56,6 +56,7 @@ def plan_of(settings: Settings, run_id: str) -> PipelinePlan:
         SettingsError: a model name of no known form.
         MissingWeightsError: a weight file that is not there.
     """
+    refuse_telemetry()
     layout = layout_of(settings)
     threads = ray_spec(settings).threads
     detector = _spec(settings, layout, settings.models.detector, threads, settings.models.detector_batch)

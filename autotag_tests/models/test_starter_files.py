@@ -1,5 +1,7 @@
 """What the starter models keep on disk between processes, and how they take damage."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,7 @@ def test_the_second_time_is_read_from_disk(tmp_path: Path) -> None:
     assert_made(derived_arrays(tmp_path, "part-v1", make))
     assert_made(derived_arrays(tmp_path, "part-v1", make))
     assert make.calls == 1
-    assert [path.name for path in (tmp_path / "starter").iterdir()] == ["part-v1.npz"]
+    assert [path.name for path in (tmp_path / "starter").glob("*.[np]*")] == ["part-v1.npz"]
 
 
 def test_another_version_is_another_file(tmp_path: Path) -> None:
@@ -90,7 +92,21 @@ def test_a_failing_maker_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(MissingWeightsError):
         derived_arrays(tmp_path, "part-v1", fail)
-    assert not (tmp_path / "starter").exists()
+    assert not list((tmp_path / "starter").glob("*.[np]*"))
+
+
+def test_of_many_workers_one_makes_and_the_others_wait(tmp_path: Path) -> None:
+    make = Maker()
+
+    def slowly() -> Arrays:
+        time.sleep(0.2)
+        return make()
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(derived_arrays, tmp_path, "part-v1", slowly) for _ in range(4)]
+    for each in found:
+        assert_made(each.result())
+    assert make.calls == 1
 
 
 def test_a_missing_package_is_named_with_the_remedy() -> None:

@@ -9,15 +9,18 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 _UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, struct.error, zlib.error)
+_PATIENCE_S = 300.0
+"""The slowest of these files takes 10 s on an idle core; after this long the other maker is taken for stuck."""
 
 
 def derived_arrays(cache_dir: Path | None, name: str, make: Callable[[], Arrays]) -> Arrays:
@@ -33,11 +36,27 @@ def derived_arrays(cache_dir: Path | None, name: str, make: Callable[[], Arrays]
     path = Path(cache_dir) / "starter" / f"{name}.npz"
     with contextlib.suppress(*_UNREADABLE):
         return _read(path)
-    arrays = make()
-    # A full or read-only disk costs the next process the same work again, nothing else.
-    with contextlib.suppress(OSError):
-        _write(path, arrays)
+    with _only_maker(path):
+        with contextlib.suppress(*_UNREADABLE):
+            return _read(path)
+        arrays = make()
+        # A full or read-only disk costs the next process the same work again, nothing else.
+        with contextlib.suppress(OSError):
+            _write(path, arrays)
     return arrays
+
+
+@contextlib.contextmanager
+def _only_maker(path: Path) -> Iterator[None]:
+    """Lets one process of many work while the others wait for its file; where that cannot be arranged, each works."""
+    lock = FileLock(path.with_suffix(".lock"))
+    with contextlib.suppress(OSError, NotImplementedError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=_PATIENCE_S)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read(path: Path) -> Arrays:
