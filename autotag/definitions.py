@@ -10,7 +10,7 @@ from autotag.defs.partitions import SETTINGS
 from autotag.defs.resources.runtime import AutotagRuntime
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_package_module(assets),
+    assets=dg.load_assets_from_package_module(assets, include_specs=True),
     asset_checks=dg.load_asset_checks_from_package_module(checks),
     jobs=[source_job, index_job, process_target_job],
     sensors=[target_folder_sensor],

@@ -1,13 +1,16 @@
 """autotag demo."""
 
+import shlex
 import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from autotag.cli.sample import told
 from autotag.cli.session import Session
 from autotag.cli.verb import run_assets
 
@@ -25,8 +28,7 @@ def demo(
     root = directory.resolve()
     console.rule("1  sample archive")
     made = make_photo_sample(root / "data")
-    console.print(f"{made.images} images with {made.tags} tags in {len(made.shards)} shards; folders to tag: "
-                  + ", ".join(f"{name} ({count} images)" for name, count in made.folders.items()), highlight=False)
+    console.print(told(made), highlight=False)
     settings = root / "autotag.toml"
     if not settings.exists():
         settings.write_text(f"[source]\nfirst_shard = 0\nlast_shard = {len(made.shards) - 1}\n", encoding="utf-8")
@@ -42,14 +44,15 @@ def demo(
         key = session.folder(name)
         run_assets(session, "process_target_job", assets, [key])
         _print_tags(console, session, key)
-        pages.append(session.layout.folder_tables(key).sheet)
+        pages.append(Path(session.layout.folder_tables(key).sheet.path).as_uri())
     console.rule("look")
     for page in pages:
-        console.print(f"contact sheet: file://{page}", highlight=False, soft_wrap=True)
-    console.print(f'search:        autotag search "a person" --config {settings}', highlight=False, soft_wrap=True)
-    console.print(f"control room:  autotag up --config {settings}", highlight=False, soft_wrap=True)
+        console.print(f"contact sheet: {page}", highlight=False, soft_wrap=True)
+    config = shlex.quote(str(settings))
+    console.print(f'search:        autotag search "a person" --config {config}', highlight=False, soft_wrap=True)
+    console.print(f"control room:  autotag up --config {config}", highlight=False, soft_wrap=True)
     if show and pages:
-        webbrowser.open(f"file://{pages[0]}")
+        webbrowser.open(pages[0])
 
 
 def _print_tags(console: Console, session: Session, key: str) -> None:
@@ -59,7 +62,7 @@ def _print_tags(console: Console, session: Session, key: str) -> None:
     table = Table("file", "tags (score, votes)", box=None, header_style="bold")
     for image in document["images"][:TABLE_IMAGES]:
         tags = ", ".join(f"{tag['tag']} ({tag['score']:.2f}, {tag['votes']})" for tag in image["tags"])
-        table.add_row(image["file"], tags or f"[dim]{image.get('reason', '')}[/]")
+        table.add_row(escape(image["file"]), escape(tags) or f"[dim]{escape(image.get('reason', ''))}[/]")
     console.print(table)
     more = len(document["images"]) - TABLE_IMAGES
     if more > 0:

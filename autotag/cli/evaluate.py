@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from autotag.cli.options import AsJson, Config, Folder
@@ -39,7 +40,7 @@ def evaluate(
     console.print(table)
     tags = Table("tag", "right", "wrong", "missed", "F1", box=None, header_style="bold")
     for row in sorted(agreement.per_tag, key=lambda row: (-row.support, row.tag))[:TAGS_SHOWN]:
-        tags.add_row(row.tag, str(row.tp), str(row.fp), str(row.fn), f"{row.scores.f1:.2f}")
+        tags.add_row(escape(row.tag), str(row.tp), str(row.fp), str(row.fn), f"{row.scores.f1:.2f}")
     console.print(tags)
     console.print(
         f"{agreement.images} images compared, {agreement.exact} exactly right; {len(result.only_in_truth)} only in the"

@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from autotag.domain.counts import StepCounts
 
@@ -44,5 +52,5 @@ def progress_bars(console: Console, steps: Sequence[str], *, quiet: bool) -> Ite
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as progress, listening(_Bars(progress, steps)):
+    with Progress(*columns, console=console, redirect_stderr=False) as progress, listening(_Bars(progress, steps)):
         yield

@@ -1,10 +1,17 @@
 """autotag sample photos, autotag sample stamps."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+
+from autotag.cli.options import AsJson
+from autotag.cli.summary import print_json
+
+if TYPE_CHECKING:
+    from autotag.samples.writer import SampleSummary
 
 sample = typer.Typer(help="Make a sample archive and target folders from photographs on this machine.")
 
@@ -12,11 +19,11 @@ Root = Annotated[Path, typer.Option("--dir", help="Data root to make.")]
 
 
 @sample.command()
-def photos(root: Root = Path("data")) -> None:
+def photos(root: Root = Path("data"), as_json: AsJson = False) -> None:
     """From photographs that installed packages ship."""
     from autotag.samples.photos import make_photo_sample
 
-    _tell(make_photo_sample(root))
+    _print(make_photo_sample(root), as_json)
 
 
 @sample.command()
@@ -25,12 +32,32 @@ def stamps(
     stamps_dir: Annotated[
         Path | None, typer.Option("--from", help="Unpacked tuxpaint-stamps-default; default the installed one.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """From Debian's tuxpaint-stamps-default, with ground truth for evaluate."""
     from autotag.samples.stamps import make_stamps_sample
 
-    _tell(make_stamps_sample(root, stamps_dir))
+    _print(make_stamps_sample(root, stamps_dir), as_json)
 
 
-def _tell(summary: object) -> None:
-    Console().print(summary)
+def told(made: "SampleSummary") -> str:
+    """What was made, in one sentence."""
+    folders = ", ".join(f"{name} ({count} images)" for name, count in made.folders.items())
+    return f"{made.images} images with {made.tags} tags in {len(made.shards)} shards; folders to tag: {folders}"
+
+
+def _print(made: "SampleSummary", as_json: bool) -> None:
+    if as_json:
+        print_json(
+            path=made.root.resolve(),
+            kind=made.kind,
+            images=made.images,
+            tags=made.tags,
+            shards=made.shards,
+            folders=made.folders,
+            size_bytes=made.size_bytes,
+        )
+        return
+    console = Console()
+    console.print(told(made), highlight=False)
+    console.print(f"-> {escape(str(made.root.resolve()))}", highlight=False, soft_wrap=True)

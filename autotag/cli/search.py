@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from autotag.cli.options import AsJson, Config
@@ -32,5 +33,6 @@ def search(
     table = Table("", "score", "shard", "key", "region", "tags", box=None, header_style="bold")
     for hit in hits:
         region = "image" if hit.kind == "image" else str(list(hit.box_xyxy_px))
-        table.add_row(str(hit.rank), f"{hit.score:.3f}", hit.shard, hit.key, region, ", ".join(hit.tags))
-    Console().print(table)
+        cells = (hit.shard, hit.key, region, ", ".join(hit.tags))
+        table.add_row(str(hit.rank), f"{hit.score:.3f}", *map(escape, cells))
+    Console().print(table if hits else "nothing found")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotag.domain.identity import folder_key, parse_shard_range, shard_name
-from autotag.errors import AutotagError, MissingInputError, PermanentError, UnwritableRootError, UsageError
+from autotag.errors import MissingInputError, PermanentError, UnwritableRootError, UsageError
 from autotag.settings import CONFIG_VARIABLE, Settings, dagster_home, export
 
 if TYPE_CHECKING:
@@ -156,7 +156,11 @@ class Session:
         tags = {"autotag/verb": ", ".join(assets)}
         if len(partitions) > 1:
             tags |= {RANGE_START_TAG: partitions[0], RANGE_END_TAG: partitions[-1]}
-        run_config = {**(config or {}), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        run_config = {
+            **(config or {}),
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            "resources": {"runtime": {"config": {"config": str(self.settings.file or "")}}},
+        }
         with _instance() as instance:
             result = defs.resolve_job_def(job).execute_in_process(
                 instance=instance,

@@ -50,25 +50,32 @@ def _run_group(command: list[str]) -> int:
 
     Ctrl-C and SIGTERM ask it to end; what is still there after a grace time is ended.
     """
-    process = subprocess.Popen(command, start_new_session=True)
     stopped_at: list[float] = []
 
     def stop(*_: object) -> None:
-        if not stopped_at:
-            stopped_at.append(time.monotonic())
-            process.send_signal(signal.SIGINT)
+        stopped_at.append(time.monotonic())
 
+    # Before the start: a shell that puts us in the background has SIGINT ignored, and children inherit that.
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    process = subprocess.Popen(command, start_new_session=True)
     try:
-        while process.poll() is None:
-            if stopped_at and time.monotonic() > stopped_at[0] + GRACE_S:
-                break
+        while process.poll() is None and not stopped_at:
             time.sleep(0.2)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            _wait(process, GRACE_S)
     finally:
         _end_group(process.pid)
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0 if stopped_at else process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> None:
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return
 
 
 def _end_group(group: int) -> None:

@@ -14,10 +14,17 @@ from autotag.compute.ray_session import RaySpec
 
 
 class _Tally:
-    """An actor of its own, so that it outlives the workers: how often each unit was begun."""
+    """An actor of its own, so that it outlives the workers: who they are, and how often each unit was begun."""
 
     def __init__(self) -> None:
         self._begun: dict[str, int] = {}
+        self._workers: list[Any] = []
+
+    def join(self, worker: Any) -> None:
+        self._workers.append(worker)
+
+    def workers(self) -> list[Any]:
+        return self._workers
 
     def begin(self, unit: str) -> int:
         self._begun[unit] = self._begun.get(unit, 0) + 1
@@ -28,8 +35,11 @@ class _RowWorker:
     """The callable class Ray Data builds once an actor."""
 
     def __init__(self, plan: WorkerPlan, tally: Any, max_deaths: int) -> None:
+        import ray
+
         self._plan = plan
         self._tally = tally
+        ray.get(tally.join.remote(ray.get_runtime_context().current_actor))
         self._max_deaths = max_deaths
         self._shelf = WorkerShelf()
 
@@ -41,6 +51,14 @@ class _RowWorker:
         if deaths > self._max_deaths:
             return {"result": lost(row["item"], deaths)}
         return {"result": self._shelf.run(self._plan, row["item"])}
+
+
+def _end_workers(tally: Any) -> None:
+    """Ray Data lets its workers finish their units when a run is cancelled; here nobody waits for a shard."""
+    import ray
+
+    for worker in ray.get(tally.workers.remote()):
+        ray.kill(worker)
 
 
 class RayDataEngine:
@@ -77,9 +95,17 @@ class RayDataEngine:
             num_cpus=self._spec.cpus_per_actor,
             num_gpus=self._spec.gpus_per_actor,
         )
+        # The name keeps the iterator from being closed before the workers are ended. Bundles come as units
+        # finish; Ray Data's batch and row iterators hold each back until the next one is there.
+        bundles: Any = iter(rows.iter_internal_ref_bundles())
         try:
-            for row in rows.iter_rows():
-                yield row["result"]
+            for bundle in bundles:
+                blocks: Any = list(bundle.block_refs)
+                for block in ray.get(blocks):
+                    yield from block["result"].to_pylist()
+        except BaseException:
+            _end_workers(tally)
+            raise
         finally:
             ray.kill(tally)
 

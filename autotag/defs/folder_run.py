@@ -37,7 +37,8 @@ def run_folder(
     units: Sequence[str] = [chunk.unit for chunk in chunks]
     journals = [plan.layout.folder_tables(key).parts(name)]
     worked = run_step(engine, Step(name, worker(worker_plan), units, images, journals))
-    counts = finish(plan, chunks, key)
+    # With the worker's plan: joining may ask the model that the worker has already loaded in this process.
+    counts = finish(worker_plan, chunks, key)
     counts.seconds, counts.stage_ms = worked.seconds, worked.stage_ms
     context.log.info("%s of %s: %s", name, key, counts.as_dict())
     return plan, counts

@@ -1,6 +1,6 @@
 """What a materialisation tells: counts, rates, where the result lies, and for whom an error is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,27 +10,29 @@ from autotag.domain.counts import StepCounts
 from autotag.errors import AutotagError, RetryableError
 
 
-def metadata(counts: StepCounts, *, model_id: str = "", path: object = None, **more: Any) -> Mapping[str, Any]:
-    """Metadata every asset shows."""
+def metadata(counts: StepCounts, *, model_id: str = "", path: object = None, **more: Any) -> dict[str, Any]:
+    """Metadata every asset shows; `more` comes first, what only sometimes happens is left out when it did not."""
     facts: dict[str, Any] = {
+        **more,
         "in": counts.taken,
         "out": counts.made,
         "rejected": counts.rejected,
         "duplicates": counts.duplicates,
-        "ignored": counts.ignored,
         "regions": counts.regions,
-        "resumed units": counts.resumed,
         "seconds": round(counts.seconds, 2),
         "images_per_s": round(counts.images_per_s, 2),
-        "stage_ms": dg.MetadataValue.json({stage: round(ms, 1) for stage, ms in counts.stage_ms.items()}),
     }
+    sometimes = {"ignored": counts.ignored, "resumed units": counts.resumed, "reused": counts.reused}
+    facts |= {name: count for name, count in sometimes.items() if count}
+    if counts.stage_ms:
+        facts["stage_ms"] = dg.MetadataValue.json({stage: round(ms, 1) for stage, ms in counts.stage_ms.items()})
     if counts.notes:
         facts["notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in counts.notes))
     if model_id:
         facts["model_id"] = model_id
     if path is not None:
         facts["path"] = dg.MetadataValue.path(str(path))
-    return {**facts, **more}
+    return facts
 
 
 @contextmanager

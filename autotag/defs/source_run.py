@@ -1,4 +1,7 @@
-"""Runs the shards of a run: each that is done is reported at once, so that a crash later keeps it."""
+"""Runs the shards of a run; what each came to is reported for its own partition, also where another one failed."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 from upath import UPath
@@ -6,6 +9,7 @@ from upath import UPath
 from autotag.compute.engine import UnitResult, WorkerPlan
 from autotag.defs.materialized import failures, metadata
 from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.domain.counts import StepCounts
 from autotag.errors import MissingInputError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.run_units import Step, run_step
@@ -14,8 +18,8 @@ from autotag.storage.tables import count_rows
 
 def run_shards(
     context: dg.AssetExecutionContext, runtime: AutotagRuntime, plan: PipelinePlan, worker: WorkerPlan, path: UPath
-) -> dg.MaterializeResult:
-    """Run a worker over this run's shards.
+) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult]:
+    """Run a worker over this run's shards, and yield the asset's result; materialisations of its own when that fails.
 
     Raises:
         dagster.Failure: a shard failed; the others are materialised all the same.
@@ -23,29 +27,38 @@ def run_shards(
     shards = list(context.partition_keys)
     name = context.asset_key.to_user_string()
     done: list[UnitResult] = []
-    tables = plan.layout.source(plan.model_id)
-    step = Step(name, worker, shards, _known_images(plan, shards), [tables.attempts], done.append)
+    attempts = plan.layout.source(plan.model_id).attempts
+    step = Step(name, worker, shards, _known_images(plan, shards), [attempts], done.append)
     with failures():
         try:
             counts = run_step(runtime.source_engine(), step)
         except BaseException:
-            for result in done:
-                if result.counts is not None and len(shards) > 1:
-                    context.log_event(_materialized(context, result, plan))
+            # Yielded, not logged: Dagster drops what a step logged before it failed.
+            yield from _done_all_the_same(context, plan, done)
             raise
     context.log.info("%s: %s", name, counts.as_dict())
     for result in done:
         if result.counts is not None:
-            result.counts.seconds = counts.seconds
-            context.add_asset_metadata(metadata(result.counts), partition_key=result.unit)
-    return dg.MaterializeResult(metadata={"model_id": plan.model_id, "path": dg.MetadataValue.path(str(path))})
+            context.add_asset_metadata(_of_shard(result.counts, counts), partition_key=result.unit)
+    yield dg.MaterializeResult(metadata={"model_id": plan.model_id, "path": dg.MetadataValue.path(str(path))})
 
 
-def _materialized(
-    context: dg.AssetExecutionContext, result: UnitResult, plan: PipelinePlan
-) -> dg.AssetMaterialization:
-    facts = metadata(result.counts, model_id=plan.model_id) if result.counts else {}
-    return dg.AssetMaterialization(context.asset_key, partition=result.unit, metadata=facts)
+def _of_shard(counts: StepCounts, run: StepCounts) -> Mapping[str, Any]:
+    """The shard's own counts; time and rate are the run's, whose shards overlap."""
+    return {
+        **metadata(counts),
+        "seconds": round(run.seconds, 2),
+        "images_per_s": round(run.images_per_s, 2),
+    }
+
+
+def _done_all_the_same(
+    context: dg.AssetExecutionContext, plan: PipelinePlan, done: list[UnitResult]
+) -> Iterator[dg.AssetMaterialization]:
+    for result in done:
+        if result.counts is not None:
+            facts = metadata(result.counts, model_id=plan.model_id)
+            yield dg.AssetMaterialization(context.asset_key, partition=result.unit, metadata=facts)
 
 
 def _known_images(plan: PipelinePlan, shards: list[str]) -> int:

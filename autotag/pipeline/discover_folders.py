@@ -10,14 +10,14 @@ from upath import UPath
 from autotag.domain.identity import folder_key
 from autotag.errors import MissingInputError
 from autotag.pipeline.list_target_images import IMAGE_SUFFIXES, FolderFile, folder_signature, list_files
-from autotag.storage.layout import Layout
+from autotag.storage.layout import FolderTables, Layout
 from autotag.storage.roots import is_local
 from autotag.storage.tables import read_stamp
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFolder:
-    """A folder that holds images.
+    """A folder that holds images, or held some when it was processed.
 
     Attributes:
         key: its partition key.
@@ -56,26 +56,36 @@ def folder_paths(root: UPath) -> Iterator[str]:
 
 
 def find_folder(layout: Layout, path: str) -> FoundFolder | None:
-    """Look at one folder; None when it holds no image of its own, or is gone."""
+    """Look at one folder; None when it holds no image of its own and never did, or is gone."""
     folder = layout.target / path
     try:
         files = list_files(folder)
         touched_ns = Path(folder.path).stat().st_mtime_ns if is_local(folder) else 0
     except (MissingInputError, FileNotFoundError):
         return None
-    if not any(_is_named_as_image(file) for file in files):
-        return None
     key, signature = folder_key(path), folder_signature(files)
-    changed_ns = max([touched_ns, *(file.mtime_ns for file in files)])
     tables = layout.folder_tables(key)
-    stamp = read_stamp(tables.images) if tables.tags.exists() else None
+    if not any(_is_named_as_image(file) for file in files) and not tables.images.exists():
+        return None
+    changed_ns = max([touched_ns, *(file.mtime_ns for file in files)])
     return FoundFolder(
         key=key,
         signature=signature,
         version=f"{signature}-{touched_ns:x}",
         changed_s=changed_ns / 1e9,
-        is_processed=stamp is not None and stamp.extra.get("signature") == signature,
+        is_processed=_is_processed(tables, signature),
     )
+
+
+def _is_processed(tables: FolderTables, signature: str) -> bool:
+    """Whether there are tags, not older than the manifest, and the manifest is of this signature."""
+    stamp = read_stamp(tables.images)
+    if stamp is None or stamp.extra.get("signature") != signature:
+        return False
+    try:
+        return tables.tags.stat().st_mtime >= tables.images.stat().st_mtime
+    except FileNotFoundError:
+        return False
 
 
 def _is_named_as_image(file: FolderFile) -> bool:

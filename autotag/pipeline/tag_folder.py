@@ -1,15 +1,17 @@
 """folder_tags: a folder's regions find their nearest archive regions, which vote its tags; who voted is kept."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from autotag.domain.arrow_columns import codes, is_equal
 from autotag.domain.counts import StepCounts
+from autotag.domain.identity import folder_path
 from autotag.domain.schemas import EVIDENCE
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.domain.votes import Neighbours, VoteResult, VoteRules, vote
@@ -41,7 +43,9 @@ class TaggedFolder:
 
 
 def tag_folder(plan: PipelinePlan, key: str, rules: VoteRules, search: SearchOptions) -> TaggedFolder:
-    """Write tags.json and evidence.parquet.
+    """Write tags.json and evidence.parquet, the evidence first: tags are never there without it.
+
+    A folder without images gives an empty list. Images of equal bytes are images of their own.
 
     Raises:
         MissingInputError: no embeddings of the folder, or no reference index of the model id.
@@ -55,7 +59,7 @@ def tag_folder(plan: PipelinePlan, key: str, rules: VoteRules, search: SearchOpt
         made_by = stamp.model_id if stamp else "an unknown model"
         raise ModelMismatchError(
             f"{tables.embeddings} is of {made_by}, the settings name {plan.model_id};"
-            f" run autotag embed-target --folder {key} again"
+            f" run `autotag process-target --folder {shlex.quote(folder_path(key))}` again"
         )
     reference = open_reference(plan.layout, plan.model_id, search)
     ballot = _Ballot(reference, rows, rules)
@@ -82,12 +86,12 @@ class _Ballot:
         self._reference = reference
         self._rows = rows
         self._view = ArchiveView(reference.mapping)
-        coded = rows["file"].combine_chunks().dictionary_encode()
-        self.files: list[str] = coded.dictionary.to_pylist()
+        image, files = codes(rows["file"])
+        self.files: list[str] = files.to_pylist()
         hits = reference.searcher.search(vectors_from_arrow(rows["embedding"]), rules.neighbours)
         neighbours = Neighbours(
-            image=coded.indices.to_numpy().astype(np.int64),
-            is_object=pc.equal(rows["kind"], "object").to_numpy(zero_copy_only=False),
+            image=image,
+            is_object=is_equal(rows["kind"], "object"),
             similarity=hits.similarity,
             rows=hits.rows,
             images=len(self.files),

@@ -1,15 +1,22 @@
 """Words in, archive images out: nearest source regions, one result an image."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from autotag.errors import UsageError
 from autotag.models.protocols import Embedder
+from autotag.reference.hits import NO_ROW
 from autotag.search.reference_reader import Reference
 
 REGIONS_AN_IMAGE = 4
 """Neighbours asked for each image wanted: several regions of one image may stand side by side."""
+
+GROWTH = 4
+"""Times as many are asked for where they were not enough: the second search is rarely needed, the third never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,10 @@ class ArchiveHit:
 
 
 def search_archive(reference: Reference, embedder: Embedder, query: str, k: int) -> list[ArchiveHit]:
-    """The k archive images whose best region is nearest to the words.
+    """The k archive images whose best region is nearest to the words, best first, equal ones by row.
+
+    Fewer than k where the archive has fewer images, or where a compressed index looks at no more of them.
+    Copies of one picture that differ in their bytes are several images.
 
     Raises:
         UsageError: an empty query, k below 1, or an embedder without a text side.
@@ -50,29 +60,33 @@ def search_archive(reference: Reference, embedder: Embedder, query: str, k: int)
     if k < 1:
         raise UsageError(f"-k is {k}; ask for at least 1")
     vector = embedder.embed_texts([query.strip()])
-    wanted = k * REGIONS_AN_IMAGE
+    everything = reference.searcher.rows
+    wanted = min(k * REGIONS_AN_IMAGE, everything)
     while True:
         hits = reference.searcher.search(vector, wanted)
-        pairs = [(int(row), float(s)) for row, s in zip(hits.rows[0], hits.similarity[0], strict=True) if row >= 0]
-        found = _one_an_image(reference, pairs, k)
-        if len(found) >= k or wanted >= reference.searcher.rows:
+        rows = hits.rows[0][hits.rows[0] != NO_ROW]
+        found = _one_an_image(reference, rows, hits.similarity[0], k)
+        if len(found) == k or len(rows) < wanted or wanted == everything:
             return found
-        wanted = min(wanted * 4, reference.searcher.rows)
+        wanted = min(wanted * GROWTH, everything)
 
 
-def _one_an_image(reference: Reference, pairs: Sequence[tuple[int, float]], k: int) -> list[ArchiveHit]:
-    rows = reference.mapping.take([row for row, _ in pairs]).to_pylist()
+def _one_an_image(
+    reference: Reference, rows: npt.NDArray[np.int64], similarity: npt.NDArray[np.float32], k: int
+) -> list[ArchiveHit]:
+    regions = reference.mapping.take(pa.array(rows)).to_pylist()
     found: dict[str, ArchiveHit] = {}
-    for row, (_, score) in zip(rows, pairs, strict=True):
-        if row["media_id"] in found or len(found) == k:
-            continue
-        found[row["media_id"]] = ArchiveHit(
-            rank=len(found) + 1,
-            score=score,
-            shard=row["shard"],
-            key=row["key"],
-            box_xyxy_px=tuple(row["box_xyxy_px"]),
-            kind=row["kind"],
-            tags=tuple(row["tags"]),
-        )
+    for region, score in zip(regions, similarity.tolist(), strict=False):  # padded similarities are left over
+        if len(found) == k:
+            break
+        if region["media_id"] not in found:
+            found[region["media_id"]] = ArchiveHit(
+                rank=len(found) + 1,
+                score=score,
+                shard=region["shard"],
+                key=region["key"],
+                box_xyxy_px=tuple(region["box_xyxy_px"]),
+                kind=region["kind"],
+                tags=tuple(region["tags"]),
+            )
     return list(found.values())

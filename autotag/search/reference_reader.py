@@ -8,12 +8,10 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from autotag.errors import CorruptIndexError
-from autotag.reference.manifest import ReferenceManifest, sha256_of_file
-from autotag.reference.searcher import INDEX_FILE, ReferenceSearcher, SearchOptions
+from autotag.reference.manifest import INDEX_FILE, MAPPING_FILE, ReferenceManifest, sha256_of_file
+from autotag.reference.searcher import ReferenceSearcher, SearchOptions
 from autotag.storage.layout import Layout
 from autotag.storage.releases import MARKER, current, fetch
-
-MAPPING_FILE = "mapping.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,8 @@ def open_reference(layout: Layout, model_id: str, options: SearchOptions | None 
     """
     directory = current(layout.reference, model_id)
     marker = directory / MARKER
-    manifest = ReferenceManifest.from_json(marker.read_text(encoding="utf-8"), str(marker))
+    # Bytes that are no text make it no JSON, or other hashes: a corrupt index either way.
+    manifest = ReferenceManifest.from_json(marker.read_text(encoding="utf-8", errors="replace"), str(marker))
     hashes = {INDEX_FILE: manifest.index_sha256, MAPPING_FILE: manifest.mapping_sha256}
     local = fetch(directory, layout.model_cache / "reference", hashes)
     searcher = ReferenceSearcher.open(local, manifest, options, expect_model_id=model_id)

@@ -74,7 +74,9 @@ class TableWriter:
     def __enter__(self) -> Self:
         self._temporary = _temporary_for(self._path)
         with _writing(self._path):
-            self._writer = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
+            # A stream: Arrow refuses paths that are no UTF-8.
+            self._stream = self._temporary.open("wb")
+            self._writer = pq.ParquetWriter(self._stream, self._schema, compression="zstd")
         return self
 
     def write(self, rows: pa.Table | dict[str, Any]) -> None:
@@ -99,13 +101,16 @@ class TableWriter:
                     self._flush()
                     self._writer.add_key_value_metadata({_STAMP_KEY: self._stamp.to_bytes()})
                 self._writer.close()
+                self._stream.close()
                 if kind is None:
                     self._commit()
         finally:
+            self._stream.close()
             self._temporary.unlink(missing_ok=True)
 
     def _commit(self) -> None:
-        written = pq.read_metadata(self._temporary).num_rows
+        with self._temporary.open("rb") as stream:
+            written = pq.read_metadata(stream).num_rows
         if written != self.rows:
             raise PermanentError(f"{self._path}: {self.rows} rows were given, the file holds {written}")
         publish_file(self._temporary, self._path)

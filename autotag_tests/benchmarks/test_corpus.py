@@ -25,7 +25,9 @@ def _members(archive):
         with tarfile.open(archive.root / "source" / "shards" / f"{shard}.tar") as tar:
             for name in tar.getnames():
                 if name.endswith(".jpg"):
-                    yield shard, name, tar.extractfile(name).read()
+                    stream = tar.extractfile(name)
+                    assert stream is not None
+                    yield shard, name, stream.read()
 
 
 def test_the_archive_holds_as_many_different_pictures_as_asked_for(archive):

@@ -9,8 +9,6 @@ from pathlib import Path
 from autotag.domain.counts import StepCounts
 from autotag.errors import MissingWeightsError, RejectedImageError, RetryableError
 
-MADE = 0
-
 
 @dataclass(frozen=True)
 class Behaviour:
@@ -35,7 +33,7 @@ class Behaviour:
         if kind == "diesonce" and self.begun(unit) == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         if kind == "sleeps":
-            time.sleep(60)
+            time.sleep(300)
         return StepCounts(taken=1, made=1, units=1, notes=[str(os.getpid())])
 
     def begun(self, unit: str) -> int:

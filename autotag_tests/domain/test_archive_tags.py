@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autotag.domain.archive_tags import ArchiveTags, group_starts
 
@@ -56,3 +58,32 @@ def test_group_starts_mark_each_new_combination() -> None:
     first, second = np.array([0, 0, 0, 1, 1]), np.array([5, 5, 6, 6, 6])
     assert group_starts(first, second).tolist() == [0, 2, 3]
     assert group_starts(np.zeros(0)).tolist() == []
+
+
+def test_voters_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 images with 1 voters"):
+        ArchiveTags.of_lists([0], [False], [[1], []], voter=[0])
+
+
+def test_an_archive_without_tags_has_no_carriers_and_gives_none() -> None:
+    bare = ArchiveTags.of_lists([0, 1], [False, True], [[], []])
+    assert len(bare.carriers) == 0
+    assert [len(each) for each in bare.tags_of(np.array([1, 0]))] == [0, 0]
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 5), max_size=4), min_size=1, max_size=6).flatmap(
+        lambda tags: st.tuples(st.just(tags), st.lists(st.integers(0, len(tags) - 1), max_size=8))
+    )
+)
+def test_tags_and_carriers_are_those_of_plain_lists(tags_and_wanted: tuple[list[list[int]], list[int]]) -> None:
+    tags, wanted = tags_and_wanted
+    voters = [number // 2 for number in range(len(tags))]
+    plain = ArchiveTags.of_lists(range(len(tags)), [False] * len(tags), tags, voters)
+    position, tag = plain.tags_of(np.array(wanted, np.int64))
+    assert list(zip(position.tolist(), tag.tolist(), strict=True)) == [
+        (place, each) for place, image in enumerate(wanted) for each in sorted(set(tags[image]))
+    ]
+    carried = {(each, voter) for own, voter in zip(tags, voters, strict=True) for each in own}
+    known = 1 + max((each for own in tags for each in own), default=-1)
+    assert plain.carriers.tolist() == [sum(1 for each, _ in carried if each == number) for number in range(known)]

@@ -265,6 +265,6 @@ def test_threads_change_nothing_in_the_rows(plan: PipelinePlan, archive: Archive
     archive.simple("00000", 11)
     embed(plan)
     alone = rows_of(plan)
-    os.unlink(str(plan.layout.source(plan.model_id).embeddings("00000")))
+    plan.layout.source(plan.model_id).embeddings("00000").unlink()
     embed(replace(plan, threads=3))
     assert rows_of(plan).equals(alone)

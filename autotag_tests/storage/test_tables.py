@@ -82,9 +82,14 @@ def test_the_stamp_may_be_filled_until_the_end(path: UPath) -> None:
 
 def test_a_writer_that_fails_leaves_the_table_before_it(path: UPath) -> None:
     write_table(path, rows(1), SCHEMA, Stamp("t", fingerprint="old"))
-    with pytest.raises(RuntimeError, match="stop"), TableWriter(path, SCHEMA, Stamp("t", fingerprint="new")) as writer:
-        writer.write(rows(2))
-        raise RuntimeError("stop")
+
+    def fail_midway() -> None:
+        with TableWriter(path, SCHEMA, Stamp("t", fingerprint="new")) as writer:
+            writer.write(rows(2))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail_midway()
     assert is_current(path, "old")
     assert names(path) == ["t.parquet"]
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -10,6 +12,7 @@ from pydantic import PrivateAttr
 from autotag.compute.engine import Engine, InProcessEngine
 from autotag.compute.ray_actor_engine import RayActorEngine
 from autotag.compute.ray_data_engine import RayDataEngine
+from autotag.compute.ray_session import RaySpec
 from autotag.domain.votes import VoteRules
 from autotag.pipeline.plan import PipelinePlan, in_process_plan, plan_of, ray_spec
 from autotag.reference.searcher import SearchOptions
@@ -60,8 +63,8 @@ class AutotagRuntime(dg.ConfigurableResource):
     def vote_rules(self) -> VoteRules:
         """The settings' rules of the vote."""
         tagging = self.settings.tagging
-        own = {} if tagging.threshold is None else {"min_score": tagging.threshold}
-        return VoteRules(k=tagging.k, min_votes=tagging.min_votes, max_tags=tagging.max_tags, **own)
+        rules = VoteRules(k=tagging.k, min_votes=tagging.min_votes, max_tags=tagging.max_tags)
+        return rules if tagging.threshold is None else replace(rules, min_score=tagging.threshold)
 
     def search_options(self) -> SearchOptions:
         """How the reference index is searched."""
@@ -75,7 +78,7 @@ class AutotagRuntime(dg.ConfigurableResource):
             engine.close()
         self._engines.clear()
 
-    def _engine(self, name: str, make: Any) -> Engine:
+    def _engine(self, name: str, make: Callable[[RaySpec], Engine]) -> Engine:
         if name not in self._engines:
             self._engines[name] = make(ray_spec(self.settings))
         return self._engines[name]

@@ -1,5 +1,7 @@
 """source_embeddings: regions and vectors of each shard, in one pass."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 from dagster_ray import RayResource
 
@@ -7,8 +9,8 @@ from autotag.compute.engine import WorkerPlan
 from autotag.defs.assets.source.source_images import source_images
 from autotag.defs.partitions import code_version, source_backfill, source_shards
 from autotag.defs.resources.runtime import AutotagRuntime
-from autotag.defs.source_run import run_shards
 from autotag.defs.sheets import source_sheet
+from autotag.defs.source_run import run_shards
 from autotag.pipeline.embed_source import SourceEmbeddingsWorker
 
 
@@ -30,9 +32,14 @@ class BoxesConfig(dg.Config):
 )
 def source_embeddings(
     context: dg.AssetExecutionContext, config: BoxesConfig, runtime: AutotagRuntime, ray: RayResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult]:
     """Decode once, detect, cut, embed all crops of many images together; no crop touches the disk."""
     plan = runtime.plan(context)
     worker = WorkerPlan(SourceEmbeddingsWorker, (plan, config.boxes_from))
-    result = run_shards(context, runtime, plan, worker, plan.layout.source(plan.model_id).root / "embeddings")
-    return result._replace(metadata={**result.metadata, **source_sheet(plan, context.partition_keys, runtime.settings)})
+    path = plan.layout.source(plan.model_id).root / "embeddings"
+    for result in run_shards(context, runtime, plan, worker, path):
+        if isinstance(result, dg.MaterializeResult):
+            # On one partition of the run: pictures are the largest things in the event log, and shards are many.
+            sheet = source_sheet(plan, context.partition_keys, runtime.settings)
+            context.add_asset_metadata(sheet, partition_key=context.partition_keys[-1])
+        yield result

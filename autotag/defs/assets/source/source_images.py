@@ -1,5 +1,7 @@
 """source_images: the manifest of each shard."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 from dagster_ray import RayResource
 
@@ -22,8 +24,8 @@ from autotag.pipeline.read_source_images import SourceImagesWorker
 )
 def source_images(
     context: dg.AssetExecutionContext, runtime: AutotagRuntime, ray: RayResource
-) -> dg.MaterializeResult:
+) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult]:
     """Media id, size, perceptual hash and tags of every archive image; duplicates kept once, bad ones rejected."""
     plan = runtime.plan(context)
     worker = WorkerPlan(SourceImagesWorker, (plan,))
-    return run_shards(context, runtime, plan, worker, plan.layout.source(plan.model_id).root / "images")
+    yield from run_shards(context, runtime, plan, worker, plan.layout.source(plan.model_id).root / "images")

@@ -11,6 +11,7 @@ source_shards_asset = dg.AssetSpec(
     key="source_shards",
     group_name="source",
     partitions_def=source_shards,
+    kinds={"tar", "parquet"},
     description="WebDataset tar shards and their tags tables. Read as streams, never unpacked, never written.",
     metadata={"shards": str(_layout.source_shards), "tags": str(_layout.source_tags)},
 )

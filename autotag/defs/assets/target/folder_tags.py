@@ -36,4 +36,4 @@ def folder_tags(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
         }
         sheet = folder_sheet(plan, key, settings, {"images": tagged.counts.made, **facts, "model": plan.model_id})
     path = plan.layout.folder_tables(key).tags
-    return dg.MaterializeResult(metadata=metadata(tagged.counts, model_id=plan.model_id, path=path, **facts, **sheet))
+    return dg.MaterializeResult(metadata=metadata(tagged.counts, model_id=plan.model_id, path=path, **sheet, **facts))

@@ -1,0 +1,122 @@
+"""The asset graph as a readable snapshot, the names that hold it together, and what loading it may cost."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from autotag.defs import assets as asset_rooms
+
+SNAPSHOT = Path(__file__).with_name("graph_snapshot.json")
+ROOM = Path(asset_rooms.__file__).parent
+pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
+NETWORKS = ("torch", "torchvision", "ray", "faiss", "openvino", "ultralytics", "open_clip", "timm", "transformers", "cv2")
+
+LOAD = """
+import sys, time
+started = time.perf_counter()
+import socket
+def refuse(*a, **k): raise AssertionError("loading the definitions touched the network")
+socket.socket.connect = refuse
+socket.getaddrinfo = refuse
+from autotag.definitions import defs
+defs.get_repository_def()
+print(time.perf_counter() - started)
+print(",".join(sorted(name for name in %r if name in sys.modules)))
+"""
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    from autotag.definitions import defs
+
+    return defs
+
+
+def graph_of(defs: dg.Definitions) -> dict[str, Any]:
+    """What the UI shows, as plain values in a fixed order."""
+    graph, repository = defs.resolve_asset_graph(), defs.get_repository_def()
+    assets = {}
+    for key in sorted(graph.get_all_asset_keys()):
+        node = graph.get(key)
+        partitions = node.partitions_def
+        assets[key.to_user_string()] = {
+            "group": node.group_name,
+            "deps": sorted(parent.to_user_string() for parent in node.parent_keys),
+            "partitions": partitions and (getattr(partitions, "name", None) or type(partitions).__name__),
+            "pools": sorted(node.pools or ()),
+            "kinds": sorted(node.kinds),
+            "checks": sorted(check.name for check in node.check_keys),
+        }
+    jobs = {
+        job.name: sorted(node.name for node in job.graph.node_defs)
+        for job in repository.get_all_jobs()
+        if not job.name.startswith("__")
+    }
+    sensors = {sensor.name: {"job": sensor.job_name, "status": sensor.default_status.value} for sensor in repository.sensor_defs}
+    return {"assets": assets, "jobs": jobs, "sensors": sensors}
+
+
+def test_the_graph_is_the_one_of_the_snapshot(definitions: dg.Definitions) -> None:
+    """After a wanted change: WRITE_SNAPSHOTS=1 pytest autotag_tests/architecture, and read the difference."""
+    graph = json.dumps(graph_of(definitions), indent=1) + "\n"
+    if os.environ.get("WRITE_SNAPSHOTS"):
+        SNAPSHOT.write_text(graph, encoding="utf-8")
+    assert graph == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def test_an_asset_is_called_like_its_file_and_grouped_like_its_folder(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    files = {path.stem: path for path in ROOM.rglob("*.py") if path.name != "__init__.py"}
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(files)
+    for name, path in files.items():
+        assert graph.get(dg.AssetKey(name)).group_name == path.parent.name
+        module = importlib.import_module(f"autotag.defs.assets.{path.parent.name}.{name}")
+        assert (module.__doc__ or "").startswith(f"{name}: ")
+
+
+def test_every_asset_that_is_made_has_a_check_and_a_file_of_checks(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    made = {key.to_user_string() for key in graph.materializable_asset_keys}
+    files = {path.stem.removesuffix("_checks") for path in (ROOM.parent / "checks").glob("*_checks.py")}
+    assert made == {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).check_keys} == files
+
+
+def test_every_asset_and_check_says_what_it_is(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        assert graph.get(key).description, key
+    for check in graph.asset_check_keys:
+        assert graph.get_check_spec(check).description, check
+
+
+def test_each_pool_is_one_group_so_that_no_two_runs_take_the_same_cores(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for key in graph.materializable_asset_keys:
+        node = graph.get(key)
+        assert node.pools == {node.group_name}
+
+
+def test_loading_the_definitions_is_quick_and_imports_no_network(tmp_path: Path) -> None:
+    """CPU time counts, not the clock: the machine may be busy."""
+    settings = tmp_path / "autotag.toml"
+    settings.write_text("[paths]\ndata = 'nowhere'\n", encoding="utf-8")
+    environment = {**os.environ, "AUTOTAG_CONFIG": str(settings), "PYTHONWARNINGS": "ignore"}
+    started = os.times()
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD % (NETWORKS,)],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )
+    ended = os.times()
+    assert done.returncode == 0, done.stderr
+    _, imported = done.stdout.splitlines()
+    assert imported == ""
+    assert ended.children_user - started.children_user < 6.0
+    assert [path.name for path in tmp_path.iterdir()] == ["autotag.toml"]
+

@@ -1,0 +1,53 @@
+"""The command line, called in this process."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autotag.compute.engine import InProcessEngine
+from autotag.defs.resources.runtime import AutotagRuntime
+
+
+@dataclass
+class Said:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The last line of standard output."""
+        return json.loads(self.out.rstrip("\n").splitlines()[-1])
+
+
+@pytest.fixture
+def autotag(
+    settings_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Call `autotag` with these words and the test's settings; shards run in process, for speed."""
+    for name in ("DAGSTER_HOME", "AUTOTAG_CONFIG"):
+        monkeypatch.setenv(name, "")  # so that what the command exports is taken back
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(AutotagRuntime, "source_engine", lambda self: self._engine("here", lambda _: InProcessEngine()))
+    monkeypatch.chdir(settings_file.parent)
+
+    def call(*words: str) -> Said:
+        from autotag.cli.main import run
+
+        monkeypatch.setattr(sys, "argv", ["autotag", *words])
+        code = 0
+        try:
+            run()
+        except SystemExit as exit_:
+            code = exit_.code if isinstance(exit_.code, int) else 0
+        told = capfd.readouterr()
+        return Said(code, told.out, told.err)
+
+    return call

@@ -1,0 +1,234 @@
+"""Verbs: exit codes, sentences, summaries, one JSON object for scripts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autotag_tests.cli.conftest import Said
+from autotag_tests.conftest import Archive, Folders
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
+
+Autotag = Callable[..., Said]
+ONE = ("--shards", "00000")
+VERBS = (
+    "demo", "up", "segment-source", "embed-source", "build-index", "process-target", "segment-target", "embed-target",
+    "tag-target", "search", "evaluate", "version",
+)
+
+
+@pytest.fixture
+def ready(autotag: Autotag, archive: Archive, folders: Folders) -> Autotag:
+    """An embedded shard, an index, and a folder to tag."""
+    archive.simple("00000")
+    folders.simple("birds")
+    assert autotag("segment-source", *ONE).code == 0
+    assert autotag("build-index").code == 0
+    return autotag
+
+
+def test_help_lists_every_verb(autotag: Autotag) -> None:
+    told = autotag("--help")
+    assert told.code == 0
+    assert all(verb in told.out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_says_what_it_does(autotag: Autotag, verb: str) -> None:
+    told = autotag(verb, "--help")
+    lines = [line.strip() for line in told.out.splitlines() if line.strip()]
+    assert told.code == 0
+    assert lines[0].startswith("Usage: ")
+    assert f"autotag {verb}" in lines[0]
+    assert lines[1].endswith((".", ":")) or len(lines[1]) > 60
+    assert told.err == ""
+
+
+def test_no_verb_shows_the_help(autotag: Autotag) -> None:
+    assert "Usage: " in autotag().out
+
+
+def test_an_unknown_option_is_wrong_use(autotag: Autotag) -> None:
+    assert autotag("build-index", "--fast").code == 2
+
+
+def test_a_pass_ends_with_counts_checks_and_the_place_of_the_result(ready: Autotag) -> None:
+    told = ready("process-target", "--folder", "birds")
+    assert told.code == 0
+    for step in ("target_images", "target_crops", "target_embeddings", "folder_tags"):
+        assert step in told.out
+    assert "passed  folder_tags: every_image_is_answered" in told.out
+    assert "-> " in told.out
+    assert "birds/tags.json" in told.out
+    assert told.err == ""
+
+
+def test_json_is_one_object_on_the_only_line(ready: Autotag) -> None:
+    told = ready("process-target", "--folder", "birds", "--json")
+    assert told.code == 0
+    assert told.err == ""
+    assert len(told.out.splitlines()) == 1
+    tags = told.json["steps"]["folder_tags"]
+    assert (tags["in"], tags["out"], tags["rejected"]) == (6, 6, 0)
+    assert Path(tags["path"]).is_file()
+    assert "contact sheet" not in tags
+    assert told.json["checks"]["folder_tags.every_image_is_answered"]["passed"] is True
+
+
+def test_the_shards_of_a_range_are_summed(autotag: Autotag, archive: Archive) -> None:
+    archive.simple("00000", 4)
+    archive.simple("00001", 5, first=100)
+    told = autotag("segment-source", "--shards", "00000..00001", "--json")
+    assert told.json["steps"]["source_embeddings"]["in"] == 9
+    assert told.json["checks"]["source_embeddings.counts_close"]["partitions"] == 2
+
+
+def test_checks_of_the_same_name_are_told_apart(autotag: Autotag, archive: Archive) -> None:
+    archive.simple("00000")
+    told = autotag("segment-source", *ONE, "--json")
+    assert {"source_images.counts_close", "source_embeddings.counts_close"} == set(told.json["checks"])
+
+
+def test_notes_of_the_source_are_shown(autotag: Autotag, archive: Archive) -> None:
+    archive.simple("00000")
+    archive.tags("00000", {"k000": ["a"], "[nobody]": ["b"]})
+    told = autotag("segment-source", *ONE)
+    assert "5 images have no row in the tags table" in told.out
+    assert "match no image: [nobody]" in told.out
+
+
+def test_the_index_figure_is_shown(ready: Autotag) -> None:
+    told = ready("build-index", "--json")
+    assert told.json["checks"]["faiss_index.recall_at_10"]["recall_at_10"] == 1.0
+    assert "micro F1" in told.json["checks"]["faiss_index.leave_one_out_f1"]
+
+
+def test_another_embedder_needs_recorded_boxes(autotag: Autotag, archive: Archive) -> None:
+    archive.simple("00000")
+    told = autotag("embed-source", *ONE)
+    assert told.code == 1
+    assert "run autotag segment-source first" in told.err
+
+
+def failed(told: Said, code: int, *parts: str) -> None:
+    assert told.code == code
+    words = " ".join(told.err.split())
+    assert words.startswith("error: ")
+    assert "Traceback" not in told.out + told.err
+    assert told.out == ""
+    for part in parts:
+        assert part in words
+
+
+def test_a_missing_shard_is_named(autotag: Autotag) -> None:
+    failed(autotag("segment-source", *ONE), 1, "00000.tar is not there", "[source] first_shard..last_shard")
+
+
+def test_missing_tags_are_named(autotag: Autotag, archive: Archive) -> None:
+    archive.simple("00000")
+    (archive.data / "source" / "tags" / "00000.parquet").unlink()
+    failed(autotag("segment-source", *ONE), 1, "00000.parquet is not there", "key: string")
+
+
+def test_a_wrong_key_names_key_and_file(autotag: Autotag, settings_file: Path) -> None:
+    settings_file.write_text("[taging]\nk = 3\n")
+    failed(autotag("build-index"), 2, "taging", str(settings_file))
+
+
+def test_a_wrong_type_names_key_and_file(autotag: Autotag, settings_file: Path) -> None:
+    settings_file.write_text("[tagging]\nk = 'many'\n")
+    failed(autotag("build-index"), 2, "tagging.k", str(settings_file))
+
+
+def test_a_settings_file_that_is_not_there_is_named(autotag: Autotag) -> None:
+    failed(autotag("build-index", "--config", "no.toml"), 2, "no.toml: no such settings file")
+
+
+@pytest.mark.parametrize("folder", ["../elsewhere", "/etc", ".", "a/../../b"])
+def test_a_folder_outside_the_root_is_wrong_use(autotag: Autotag, folder: str) -> None:
+    failed(autotag("process-target", "--folder", folder), 2, "give the folder's path below")
+
+
+def test_an_unknown_folder_is_named(autotag: Autotag) -> None:
+    failed(autotag("process-target", "--folder", "nobody"), 1, "nobody is not there")
+
+
+@pytest.mark.parametrize("shards", ["3..1", "many", "00000-00003", "00000..99999"])
+def test_a_wrong_range_is_wrong_use(autotag: Autotag, shards: str) -> None:
+    failed(autotag("segment-source", "--shards", shards), 2, shards)
+
+
+def test_tagging_without_an_index_says_what_to_do(autotag: Autotag, folders: Folders) -> None:
+    folders.simple("birds")
+    failed(autotag("process-target", "--folder", "birds"), 1, "index")
+
+
+def test_embedding_without_crops_says_what_to_do(autotag: Autotag, folders: Folders) -> None:
+    folders.simple("birds")
+    failed(autotag("embed-target", "--folder", "birds"), 1, "materialise target_images of birds first")
+
+
+def test_an_index_without_embeddings_says_what_to_do(autotag: Autotag) -> None:
+    failed(autotag("build-index"), 1, "materialise source_embeddings first")
+
+
+def test_a_data_root_that_cannot_be_written_is_named(autotag: Autotag, settings_file: Path) -> None:
+    settings_file.write_text("[paths]\ndata = '/proc/nowhere'\n")
+    failed(autotag("build-index"), 1, "/proc/nowhere", "cannot be written")
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_names_the_run(
+    ready: Autotag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autotag.defs.assets.target import folder_tags
+
+    def surprise(*_: object) -> None:
+        raise RuntimeError("the moon is full\nand more")
+
+    monkeypatch.setattr(folder_tags, "tag_folder", surprise)
+    told = ready("tag-target", "--folder", "birds")
+    failed(told, 1, "folder_tags", "the moon is full", "The trace is in run")
+    assert "and more" not in told.err
+
+
+def test_a_check_that_fails_is_told_with_what_is_wrong(ready: Autotag, tmp_path: Path) -> None:
+    from autotag.defs.checks import target_images_checks
+    from autotag.pipeline.audit_tables import Audit
+
+    told_before = ready("segment-target", "--folder", "birds")
+    assert "passed" in told_before.out
+    original = target_images_checks.audit_target_images
+    target_images_checks.audit_target_images = lambda plan, key: Audit(1, ("rows: 1, images out: [2]",))
+    try:
+        told = ready("segment-target", "--folder", "birds")
+    finally:
+        target_images_checks.audit_target_images = original
+    assert "FAILED  target_images: counts_close" in told.out
+    assert "- birds: rows: 1, images out: [2]" in told.out
+
+
+def test_what_native_code_says_goes_to_a_log(ready: Autotag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    from autotag.defs.assets.target import target_images
+
+    original = target_images.list_target_images
+
+    def chatty(*words: object) -> object:
+        os.write(2, b"E core_worker.cc: something nobody asked for\n")
+        return original(*words)
+
+    monkeypatch.setattr(target_images, "list_target_images", chatty)
+    assert ready("segment-target", "--folder", "birds").err == ""
+    log = tmp_path / "data" / ".dagster" / "logs" / "autotag.log"
+    assert "something nobody asked for" in log.read_text()
+
+
+def test_the_ui_sees_what_a_verb_did(ready: Autotag, tmp_path: Path) -> None:
+    import dagster as dg
+
+    ready("process-target", "--folder", "birds")
+    with dg.DagsterInstance.from_config(str(tmp_path / "data" / ".dagster")) as instance:
+        assert instance.get_materialized_partitions(dg.AssetKey("folder_tags")) == {"birds"}
+        assert instance.get_dynamic_partitions("target_folders") == ["birds"]

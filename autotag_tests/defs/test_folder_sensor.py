@@ -1,0 +1,290 @@
+"""The folder sensor on a real instance of Dagster: folders on disk in, partitions and run requests out."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from autotag.defs import folder_sensor
+from autotag.defs.folder_sensor import target_folder_sensor
+from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.domain.identity import folder_key
+from autotag.pipeline.list_target_images import list_target_images
+from autotag.pipeline.plan import PipelinePlan
+from autotag_tests.conftest import Folders, picture
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
+
+LONG_AGO_S = 1_000_000_000
+
+
+class Sensor:
+    """Ticks the sensor as the daemon does: the requests on partitions are carried out, the cursor is kept."""
+
+    def __init__(self, settings_file: Path, instance: dg.DagsterInstance) -> None:
+        from autotag.definitions import defs
+
+        self._repository = defs.get_repository_def()
+        self._runtime = AutotagRuntime(config=str(settings_file))
+        self.instance = instance
+        self.cursor: str | None = None
+
+    def tick(self) -> dg.SensorResult:
+        with dg.build_sensor_context(
+            self.instance, self.cursor, repository_def=self._repository, resources={"runtime": self._runtime}
+        ) as context:
+            result = target_folder_sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        for request in result.dynamic_partitions_requests or []:
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.instance.add_dynamic_partitions("target_folders", list(request.partition_keys))
+            else:
+                for key in request.partition_keys:
+                    self.instance.delete_dynamic_partition("target_folders", key)
+        self.cursor = result.cursor
+        return result
+
+    def requested(self) -> list[str | None]:
+        return sorted(str(request.partition_key) for request in self.tick().run_requests or [])
+
+    @property
+    def partitions(self) -> set[str]:
+        return set(self.instance.get_dynamic_partitions("target_folders"))
+
+
+@pytest.fixture
+def sensor(settings_file: Path) -> Iterator[Sensor]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Sensor(settings_file, instance)
+
+
+@pytest.fixture
+def index(plan: PipelinePlan) -> None:
+    """What the sensor takes for a released reference index."""
+    release(plan, plan.model_id)
+
+
+def release(plan: PipelinePlan, model_id: str) -> Path:
+    pointer = Path((plan.layout.reference / model_id / "CURRENT").path)
+    pointer.parent.mkdir(parents=True)
+    pointer.write_text("20260101T000000Z-00000000")
+    return pointer
+
+
+def still(folder: Path, changed_s: float = LONG_AGO_S) -> Path:
+    """Date the folder and its files back."""
+    for path in [*folder.iterdir(), folder]:
+        os.utime(path, (changed_s, changed_s))
+    return folder
+
+
+def reason(result: dg.SensorResult) -> str:
+    return result.skip_reason.skip_message or "" if result.skip_reason else ""
+
+
+def test_a_new_quiet_folder_becomes_a_partition_and_one_run(sensor: Sensor, folders: Folders, index: None) -> None:
+    still(folders.simple("birds"))
+    assert sensor.requested() == ["birds"]
+    assert sensor.partitions == {"birds"}
+
+
+def test_a_folder_that_is_not_quiet_is_registered_but_not_run(sensor: Sensor, folders: Folders, index: None) -> None:
+    folder = folders.simple("birds")
+    result = sensor.tick()
+    assert sensor.partitions == {"birds"}
+    assert not result.run_requests
+    assert "1 not quiet yet" in reason(result)
+    still(folder)
+    assert sensor.requested() == ["birds"]
+
+
+def test_the_same_state_asks_with_the_same_run_key_and_a_change_with_another(
+    sensor: Sensor, folders: Folders, index: None
+) -> None:
+    folder = still(folders.simple("birds"))
+    (first,) = sensor.tick().run_requests or []
+    (again,) = sensor.tick().run_requests or []
+    (folder / "new.png").write_bytes(picture(9))
+    still(folder, LONG_AGO_S + 60)
+    (changed,) = sensor.tick().run_requests or []
+    assert first.run_key == again.run_key != changed.run_key
+
+
+def test_a_change_that_is_undone_is_still_a_change(sensor: Sensor, folders: Folders, index: None) -> None:
+    folder = still(folders.simple("birds"))
+    (first,) = sensor.tick().run_requests or []
+    (folder / "new.png").write_bytes(picture(9))
+    (folder / "new.png").unlink()
+    os.utime(folder, (LONG_AGO_S + 60, LONG_AGO_S + 60))
+    (later,) = sensor.tick().run_requests or []
+    assert first.run_key != later.run_key
+
+
+def test_a_processed_folder_asks_for_nothing_until_it_changes(
+    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan
+) -> None:
+    folder = still(folders.simple("birds"))
+    list_target_images(plan, "birds")
+    assert sensor.requested() == ["birds"]
+    plan.layout.folder_tables("birds").tags.write_text("{}")
+    assert sensor.requested() == []
+    (folder / "p000.png").write_bytes(picture(77))
+    still(folder, LONG_AGO_S + 60)
+    assert sensor.requested() == ["birds"]
+
+
+def test_tags_older_than_the_manifest_are_no_answer(
+    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan
+) -> None:
+    still(folders.simple("birds"))
+    list_target_images(plan, "birds")
+    tags = Path(plan.layout.folder_tables("birds").tags.path)
+    tags.write_text("{}")
+    os.utime(tags, (LONG_AGO_S, LONG_AGO_S))
+    assert sensor.requested() == ["birds"]
+
+
+def test_a_folder_whose_images_all_went_is_processed_once_more(
+    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan
+) -> None:
+    folder = still(folders.simple("birds"))
+    list_target_images(plan, "birds")
+    plan.layout.folder_tables("birds").tags.write_text("{}")
+    for file in folder.iterdir():
+        file.unlink()
+    still(folder, LONG_AGO_S + 60)
+    assert sensor.requested() == ["birds"]
+
+
+def test_a_removed_folder_is_retired(sensor: Sensor, folders: Folders, index: None) -> None:
+    still(folders.simple("birds"))
+    still(folders.simple("cats"))
+    sensor.tick()
+    shutil.rmtree(folders.data / "target" / "birds")
+    assert sensor.requested() == ["cats"]
+    assert sensor.partitions == {"cats"}
+
+
+def test_nothing_is_retired_while_the_whole_root_is_away(sensor: Sensor, folders: Folders, index: None) -> None:
+    still(folders.simple("birds"))
+    sensor.tick()
+    (folders.data / "target").rename(folders.data / "unmounted")
+    assert "is not there" in reason(sensor.tick())
+    assert sensor.partitions == {"birds"}
+
+
+def test_folders_without_images_and_hidden_ones_are_no_partitions(
+    sensor: Sensor, folders: Folders, index: None
+) -> None:
+    folders.make("texts", {"a.txt": b"hello"})
+    folders.make("empty", {})
+    folders.simple(".hidden")
+    sensor.tick()
+    assert sensor.partitions == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["a,b", "wait... what", "tab\there", "line\nbreak", "100% [raw]", "Ünïcode 写真", "trip/day one/käse", "a*b?"]
+)
+def test_any_name_is_a_key_that_dagster_takes_and_leads_back(
+    sensor: Sensor, folders: Folders, index: None, name: str
+) -> None:
+    still(folders.simple(name))
+    (request,) = sensor.tick().run_requests or []
+    key = str(request.partition_key)
+    assert key == folder_key(name)
+    dg.StaticPartitionsDefinition([key])  # refuses what a dynamic set takes silently
+    assert not set(key) & set(",\n\t*?[]")
+
+
+def test_nested_folders_are_partitions_of_their_own(sensor: Sensor, folders: Folders, index: None) -> None:
+    still(folders.simple("trip"))
+    still(folders.simple("trip/day 1"))
+    assert sensor.requested() == ["trip/day 1"]  # it touched its parent when it came
+    still(folders.data / "target" / "trip")
+    assert sensor.requested() == ["trip", "trip/day 1"]
+
+
+def test_without_a_reference_index_folders_are_registered_and_the_sensor_says_why_nothing_runs(
+    sensor: Sensor, folders: Folders
+) -> None:
+    still(folders.simple("birds"))
+    result = sensor.tick()
+    assert sensor.partitions == {"birds"}
+    assert not result.run_requests
+    assert "1 to be tagged, but there is no reference index of" in reason(result)
+    assert "materialise faiss_index" in reason(result)
+
+
+def test_an_index_of_another_model_does_not_count(
+    sensor: Sensor, folders: Folders, plan: PipelinePlan
+) -> None:
+    release(plan, "another+model")
+    still(folders.simple("birds"))
+    assert sensor.requested() == []
+
+
+def test_a_damaged_release_asks_for_no_run_and_is_named(sensor: Sensor, folders: Folders, plan: PipelinePlan) -> None:
+    release(plan, plan.model_id).write_text("nonsense")
+    still(folders.simple("birds"))
+    assert "CURRENT names no version" in reason(sensor.tick())
+
+
+def test_a_look_that_is_out_of_time_goes_on_where_it_stopped(
+    sensor: Sensor, folders: Folders, index: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"f{number}" for number in range(5)]
+    for name in names:
+        still(folders.simple(name, 1))
+    monkeypatch.setattr(folder_sensor, "TICK_BUDGET_S", -1.0)
+    for name in names:
+        assert sensor.requested() == [name]
+    assert sensor.cursor == ""
+    assert sensor.partitions == set(names)
+    assert sensor.requested() == ["f0"]
+
+
+def test_a_partial_look_retires_nothing_it_did_not_reach(
+    sensor: Sensor, folders: Folders, index: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        still(folders.simple(name, 1))
+    sensor.tick()
+    monkeypatch.setattr(folder_sensor, "TICK_BUDGET_S", -1.0)
+    sensor.tick()
+    assert sensor.partitions == {"a", "b", "c"}
+
+
+def test_more_folders_than_runs_of_a_tick_are_asked_for_in_turn(
+    sensor: Sensor, folders: Folders, index: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_sensor, "MAX_RUNS_A_TICK", 2)
+    for name in ("a", "b", "c"):
+        still(folders.simple(name, 1))
+    assert [sensor.requested(), sensor.requested()] == [["a", "b"], ["c"]]
+
+
+def test_a_full_set_of_partitions_takes_no_more_and_says_so(
+    sensor: Sensor, folders: Folders, index: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_sensor, "MAX_PARTITIONS", 1)
+    for name in ("a", "b"):
+        folders.simple(name, 1)
+    assert "1 wait until others are retired" in reason(sensor.tick())
+    assert sensor.partitions == {"a"}
+
+
+@pytest.mark.slow
+def test_three_thousand_folders_fit_in_one_tick(sensor: Sensor, folders: Folders, index: None) -> None:
+    content = picture()
+    for number in range(3000):
+        still(folders.make(f"{number // 100:02d}/{number:04d}", {"a.png": content}))
+    started = time.process_time()
+    while sensor.tick().cursor:
+        pass
+    assert time.process_time() - started < folder_sensor.TICK_BUDGET_S
+    assert len(sensor.partitions) == 3000

@@ -1,0 +1,155 @@
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from autotag.compute.engine import UnitResult, WorkerPlan
+from autotag.domain.counts import StepCounts
+from autotag.errors import (
+    AutotagError,
+    BadShardError,
+    CountsDoNotCloseError,
+    PermanentError,
+    RetryableError,
+    WorkerLostError,
+)
+from autotag.pipeline import progress
+from autotag.pipeline.progress import listening
+from autotag.pipeline.run_units import Step, run_step
+from autotag.storage.attempts import AttemptJournal
+
+NOTHING = WorkerPlan(dict, ())  # type: ignore[arg-type]  # the engine below makes no workers
+
+
+class Recorded:
+    """An engine that plays results back."""
+
+    def __init__(self, *results: UnitResult | BaseException) -> None:
+        self.results = results
+        self.was_closed_at_once = False
+
+    def run(self, plan: WorkerPlan, units: Sequence[str]) -> Generator[UnitResult, None, None]:
+        try:
+            for result in self.results:
+                if isinstance(result, BaseException):
+                    raise result
+                yield result
+        finally:
+            self.was_closed_at_once = True
+
+    def close(self) -> None:
+        pass
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+
+    def started(self, step: str, total: int) -> None:
+        self.told.append(("started", total))
+
+    def advanced(self, step: str, done: int) -> None:
+        self.told.append(("advanced", done))
+
+    def finished(self, step: str, counts: StepCounts) -> None:
+        self.told.append(("finished", counts.made))
+
+
+def good(unit: str, images: int = 2) -> UnitResult:
+    return UnitResult(unit, StepCounts(taken=images, made=images, units=1))
+
+
+def bad(unit: str, error: AutotagError) -> UnitResult:
+    return UnitResult(unit, None, error)
+
+
+def step(*units: str, **more: object) -> Step:
+    return Step("step", NOTHING, units, **more)  # type: ignore[arg-type]
+
+
+def test_counts_are_summed_and_timed() -> None:
+    seen: list[str] = []
+    counts = run_step(
+        Recorded(good("a"), good("b", 3)), step("a", "b", on_unit=lambda result: seen.append(result.unit))
+    )
+    assert (counts.taken, counts.made, counts.units) == (5, 5, 2)
+    assert counts.seconds > 0
+    assert seen == ["a", "b"]
+
+
+def test_a_single_unit_fails_with_its_own_error() -> None:
+    error = BadShardError("cut off")
+    with pytest.raises(BadShardError) as caught:
+        run_step(Recorded(bad("a", error)), step("a"))
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("errors", "kind"),
+    [
+        ([RetryableError("r1"), WorkerLostError("r2")], RetryableError),
+        ([RetryableError("r1"), BadShardError("p1")], PermanentError),
+    ],
+)
+def test_all_that_failed_is_told_and_only_retryable_errors_are_retried(errors, kind) -> None:
+    with pytest.raises(kind) as caught:
+        run_step(Recorded(bad("a", errors[0]), good("b"), bad("c", errors[1])), step("a", "b", "c"))
+    assert type(caught.value) is kind
+    assert str(caught.value) == f"step: 2 of 3 units failed:\n- {errors[0]}\n- {errors[1]}"
+
+
+def test_a_long_list_of_failures_is_cut() -> None:
+    units = [f"u{i:02d}" for i in range(25)]
+    with pytest.raises(PermanentError, match="and 5 more"):
+        run_step(Recorded(*(bad(unit, BadShardError(unit)) for unit in units)), step(*units))
+
+
+def test_counts_that_do_not_close_are_a_bug_that_is_told() -> None:
+    with pytest.raises(CountsDoNotCloseError):
+        run_step(Recorded(UnitResult("a", StepCounts(taken=2, made=1))), step("a"))
+
+
+def test_cancelling_closes_the_engines_run_at_once() -> None:
+    engine = Recorded(good("a"), good("b"))
+
+    def cancel(result: UnitResult) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as cancelled:
+        run_step(engine, step("a", "b", on_unit=cancel))
+    assert cancelled.tb is not None  # the traceback still holds every frame, the generator's too
+    assert engine.was_closed_at_once
+
+
+def test_a_listener_hears_start_progress_and_end() -> None:
+    heard = Heard()
+    with listening(heard):
+        run_step(Recorded(good("a"), good("b", 3)), step("a", "b", total_images=5))
+    run_step(Recorded(good("a")), step("a"))  # nobody listens any more
+    assert heard.told == [("started", 5), ("advanced", 2), ("advanced", 5), ("finished", 5)]
+
+
+def test_units_under_way_are_heard_of_through_their_journals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "POLL_INTERVAL_S", 0.01)
+    journal = AttemptJournal(UPath(tmp_path / "j" / "a.json"), "run", 3)
+    heard = Heard()
+
+    def wait(result: UnitResult) -> None:
+        journal.take(["x"], 7, 10)
+        deadline = time.monotonic() + 5
+        while ("advanced", 7) not in heard.told and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    with listening(heard):
+        run_step(Recorded(good("a")), step("a", journals=[UPath(tmp_path / "j"), UPath(tmp_path / "none")], on_unit=wait))
+    assert ("advanced", 7) in heard.told
+
+
+def test_polling_ends_with_a_step_that_fails(tmp_path: Path) -> None:
+    import threading
+
+    with pytest.raises(RuntimeError):
+        run_step(Recorded(RuntimeError()), step("a", journals=[UPath(tmp_path)]))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("progress of")]
