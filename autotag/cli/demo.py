@@ -31,7 +31,9 @@ def demo(
     console.print(told(made), highlight=False)
     settings = root / "autotag.toml"
     if not settings.exists():
-        settings.write_text(f"[source]\nfirst_shard = 0\nlast_shard = {len(made.shards) - 1}\n", encoding="utf-8")
+        settings.write_text(
+            f"[source]\nfirst_shard = 0\nlast_shard = {len(made.shards) - 1}\n", encoding="utf-8"
+        )
     session = Session.open(settings)
     console.rule("2  archive: regions and vectors")
     run_assets(session, "source_job", ["source_images", "source_embeddings"], session.shards(None))
@@ -49,7 +51,9 @@ def demo(
     for page in pages:
         console.print(f"contact sheet: {page}", highlight=False, soft_wrap=True)
     config = shlex.quote(str(settings))
-    console.print(f'search:        autotag search "a person" --config {config}', highlight=False, soft_wrap=True)
+    console.print(
+        f'search:        autotag search "a person" --config {config}', highlight=False, soft_wrap=True
+    )
     console.print(f"control room:  autotag up --config {config}", highlight=False, soft_wrap=True)
     if show and pages:
         webbrowser.open(pages[0])

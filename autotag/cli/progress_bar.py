@@ -1,5 +1,6 @@
 """Progress of steps on the terminal."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -39,7 +40,7 @@ class _Bars:
 
 @contextmanager
 def progress_bars(console: Console, steps: Sequence[str], *, quiet: bool) -> Iterator[None]:
-    """Show a bar for each step inside the block; none when `quiet`."""
+    """Show a bar for each step on the console's terminal inside the block; none when `quiet`."""
     if quiet:
         yield
         return
@@ -52,5 +53,9 @@ def progress_bars(console: Console, steps: Sequence[str], *, quiet: bool) -> Ite
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, redirect_stderr=False) as progress, listening(_Bars(progress, steps)):
-        yield
+    # A descriptor of its own: while a step runs, Dagster sends standard output to the run's log.
+    with os.fdopen(os.dup(console.file.fileno()), "w", encoding="utf-8") as terminal:
+        own = Console(file=terminal, force_terminal=True)
+        progress = Progress(*columns, console=own, redirect_stdout=False, redirect_stderr=False)
+        with progress, listening(_Bars(progress, steps)):
+            yield

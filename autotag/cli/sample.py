@@ -30,7 +30,8 @@ def photos(root: Root = Path("data"), as_json: AsJson = False) -> None:
 def stamps(
     root: Root = Path("data"),
     stamps_dir: Annotated[
-        Path | None, typer.Option("--from", help="Unpacked tuxpaint-stamps-default; default the installed one.")
+        Path | None,
+        typer.Option("--from", help="Unpacked tuxpaint-stamps-default; default the installed one."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +44,9 @@ def stamps(
 def told(made: "SampleSummary") -> str:
     """What was made, in one sentence."""
     folders = ", ".join(f"{name} ({count} images)" for name, count in made.folders.items())
-    return f"{made.images} images with {made.tags} tags in {len(made.shards)} shards; folders to tag: {folders}"
+    return (
+        f"{made.images} images with {made.tags} tags in {len(made.shards)} shards; folders to tag: {folders}"
+    )
 
 
 def _print(made: "SampleSummary", as_json: bool) -> None:

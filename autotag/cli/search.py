@@ -28,7 +28,9 @@ def search(
     reference = open_reference(plan.layout, plan.model_id)
     hits = search_archive(reference, loaded_embedder(plan.embedder), query, k)
     if as_json:
-        print_json(query=query, index_version=reference.manifest.version, hits=[hit.as_dict() for hit in hits])
+        print_json(
+            query=query, index_version=reference.manifest.version, hits=[hit.as_dict() for hit in hits]
+        )
         return
     table = Table("", "score", "shard", "key", "region", "tags", box=None, header_style="bold")
     for hit in hits:

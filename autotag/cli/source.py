@@ -14,7 +14,9 @@ from autotag.errors import MissingInputError, UsageError
 def segment_source(shards: Shards = None, config: Config = None, as_json: AsJson = False) -> None:
     """Find and embed the regions of archive shards, in one pass. Shards that are done are left alone."""
     session = Session.open(config)
-    run_assets(session, "source_job", ["source_images", "source_embeddings"], session.shards(shards), as_json=as_json)
+    run_assets(
+        session, "source_job", ["source_images", "source_embeddings"], session.shards(shards), as_json=as_json
+    )
 
 
 def embed_source(
@@ -49,7 +51,9 @@ def _recorded_model(session: Session, shards: list[str]) -> str:
     if plan.model_id in fitting or len(fitting) == 1:
         return plan.model_id if plan.model_id in fitting else fitting[0]
     if fitting:
-        raise UsageError(f"boxes of several models cover these shards; choose with --boxes-from: {', '.join(fitting)}")
+        raise UsageError(
+            f"boxes of several models cover these shards; choose with --boxes-from: {', '.join(fitting)}"
+        )
     raise MissingInputError(
         f"no boxes of {detector_of(plan.model_id)} cover {shards[0]}..{shards[-1]} below {root};"
         " run autotag segment-source first"

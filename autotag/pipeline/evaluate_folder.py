@@ -15,6 +15,7 @@ from autotag.domain.agreement import Agreement, Scores, TagAgreement, agreement
 from autotag.errors import BadTagsError, MissingInputError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.read_folder_tags import read_folder_tags
+from autotag.storage.arrow_files import open_for_arrow
 
 _EXPECTED = "expected columns: file: string (relative to the folder), tags: list<string>"
 _NAMED_IMAGES = 20  # names of unmatched images that go into JSON; the counts tell the rest
@@ -115,7 +116,7 @@ def read_truth(path: UPath) -> dict[str, list[str]]:
 
 def _truth_table(path: UPath) -> pa.Table:
     try:
-        with path.open("rb") as stream:
+        with open_for_arrow(path) as stream:
             parquet = pq.ParquetFile(stream)
             schema = parquet.schema_arrow
             if not _fits(schema):

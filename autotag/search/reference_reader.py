@@ -54,5 +54,7 @@ def _mapping(path: Path, manifest: ReferenceManifest) -> pa.Table:
         raise CorruptIndexError(f"{path} is not the mapping that was released; run autotag build-index")
     table = pq.read_table(path)
     if table.num_rows != manifest.rows:
-        raise CorruptIndexError(f"{path} has {table.num_rows} rows, the index {manifest.rows}; run autotag build-index")
+        raise CorruptIndexError(
+            f"{path} has {table.num_rows} rows, the index {manifest.rows}; run autotag build-index"
+        )
     return table

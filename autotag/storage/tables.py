@@ -17,6 +17,7 @@ from upath import UPath
 from autotag.domain.schemas import SCHEMA_VERSION
 from autotag.errors import MissingInputError, PermanentError, UnwritableRootError
 from autotag.storage.removal import remove_stale_temporaries, temporary_name
+from autotag.storage.arrow_files import open_for_arrow
 from autotag.storage.roots import is_local, make_directory
 
 _STAMP_KEY = b"autotag"
@@ -125,7 +126,7 @@ def write_table(path: UPath, table: pa.Table, schema: pa.Schema, stamp: Stamp) -
 def read_stamp(path: UPath) -> Stamp | None:
     """The stamp of a table; None when the table is missing, unreadable or not ours."""
     try:
-        with path.open("rb") as stream:
+        with open_for_arrow(path) as stream:
             metadata = pq.read_metadata(stream).metadata or {}
     except (OSError, pa.ArrowInvalid):
         return None
@@ -162,7 +163,7 @@ def read_table(
     """
     filters = [(span[0], ">=", span[1]), (span[0], "<=", span[2])] if span else None
     try:
-        with path.open("rb") as stream:
+        with open_for_arrow(path) as stream:
             return pq.read_table(stream, columns=columns, filters=filters)
     except FileNotFoundError as error:
         raise MissingInputError(_missing(path, made_by)) from error
@@ -178,10 +179,10 @@ def iter_batches(path: UPath, columns: list[str], rows: int = 4096) -> Iterator[
         MissingInputError: the table is not there.
     """
     try:
-        stream = path.open("rb")
+        source = open_for_arrow(path)
     except FileNotFoundError as error:
         raise MissingInputError(_missing(path, "")) from error
-    with stream:
+    with source as stream:
         yield from pq.ParquetFile(stream).iter_batches(rows, columns=columns)
 
 
@@ -192,7 +193,7 @@ def read_schema(path: UPath) -> pa.Schema:
         MissingInputError: the table is not there.
     """
     try:
-        with path.open("rb") as stream:
+        with open_for_arrow(path) as stream:
             return pq.read_schema(stream)
     except FileNotFoundError as error:
         raise MissingInputError(_missing(path, "")) from error
@@ -205,7 +206,7 @@ def count_rows(path: UPath) -> int:
         MissingInputError: the table is not there.
     """
     try:
-        with path.open("rb") as stream:
+        with open_for_arrow(path) as stream:
             return pq.read_metadata(stream).num_rows
     except FileNotFoundError as error:
         raise MissingInputError(_missing(path, "")) from error

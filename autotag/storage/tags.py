@@ -1,13 +1,14 @@
 """The archive's own tags: one Parquet table a shard, written by whoever tagged it, read and judged here."""
 
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
 from autotag.errors import BadTagsError
+from autotag.storage.arrow_files import open_for_arrow
 
 _EXPECTED = "expected columns: key: string, tags: list<string>, and, if wanted, caption: string"
 
@@ -36,7 +37,7 @@ def read_tags(path: UPath) -> dict[str, ImageTags]:
             or there twice.
     """
     try:
-        with path.open("rb") as stream:
+        with open_for_arrow(path) as stream:
             table = _read(stream, path)
     except FileNotFoundError as error:
         raise BadTagsError(f"{path} is not there; every shard needs its tags table ({_EXPECTED})") from error
@@ -50,7 +51,7 @@ def read_tags(path: UPath) -> dict[str, ImageTags]:
     }
 
 
-def _read(stream: BinaryIO, path: UPath) -> pa.Table:
+def _read(stream: Any, path: UPath) -> pa.Table:
     try:
         parquet = pq.ParquetFile(stream)
         schema = parquet.schema_arrow

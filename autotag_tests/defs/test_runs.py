@@ -127,7 +127,7 @@ def test_the_checks_of_a_whole_pass_are_green_and_carry_their_figures(
     assert found["source_images.counts_close"].metadata["partitions"].value == 3
     assert found["faiss_index.recall_at_10"].metadata["recall_at_10"].value == 1.0
     assert found["faiss_index.leave_one_out_f1"].metadata["images"].value == 15
-    assert list(materialised(target, "folder_tags")["birds"])[0] == "contact sheet"
+    assert next(iter(materialised(target, "folder_tags")["birds"])) == "contact sheet"
 
 
 def test_a_shard_embedded_after_the_release_is_named_as_missing(room: Room, three_shards: Archive) -> None:

@@ -76,7 +76,9 @@ def test_an_archive_without_tags_has_no_carriers_and_gives_none() -> None:
         lambda tags: st.tuples(st.just(tags), st.lists(st.integers(0, len(tags) - 1), max_size=8))
     )
 )
-def test_tags_and_carriers_are_those_of_plain_lists(tags_and_wanted: tuple[list[list[int]], list[int]]) -> None:
+def test_tags_and_carriers_are_those_of_plain_lists(
+    tags_and_wanted: tuple[list[list[int]], list[int]],
+) -> None:
     tags, wanted = tags_and_wanted
     voters = [number // 2 for number in range(len(tags))]
     plain = ArchiveTags.of_lists(range(len(tags)), [False] * len(tags), tags, voters)
@@ -86,4 +88,6 @@ def test_tags_and_carriers_are_those_of_plain_lists(tags_and_wanted: tuple[list[
     ]
     carried = {(each, voter) for own, voter in zip(tags, voters, strict=True) for each in own}
     known = 1 + max((each for own in tags for each in own), default=-1)
-    assert plain.carriers.tolist() == [sum(1 for each, _ in carried if each == number) for number in range(known)]
+    assert plain.carriers.tolist() == [
+        sum(1 for each, _ in carried if each == number) for number in range(known)
+    ]

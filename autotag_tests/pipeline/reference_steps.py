@@ -1,7 +1,7 @@
 """An archive of coloured pictures, embedded and indexed in this process, as the assets do."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -36,7 +36,7 @@ def coloured(colour: str, seed: int, form: str = "PNG", **options: object) -> by
     return stream.getvalue()
 
 
-def shard(archive: Archive, name: str, images: dict[str, tuple[bytes, Sequence[str]]]) -> None:
+def shard(archive: Archive, name: str, images: Mapping[str, tuple[bytes, Sequence[str]]]) -> None:
     """A shard of images with their tags, by key."""
     archive.shard(name, [(f"{key}.png", data) for key, (data, _) in images.items()])
     archive.tags(name, {key: tags for key, (_, tags) in images.items()})

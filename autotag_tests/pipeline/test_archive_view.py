@@ -36,16 +36,23 @@ images = st.lists(
 
 
 @given(images, st.integers(1, 5), st.data())
-def test_the_view_is_the_mapping_in_numbers(images: list[Image], chunk_rows: int, data: st.DataObject) -> None:
+def test_the_view_is_the_mapping_in_numbers(
+    images: list[Image], chunk_rows: int, data: st.DataObject
+) -> None:
     view = ArchiveView(mapping_of(images, chunk_rows))
     seen = data.draw(st.lists(st.integers(0, len(images) - 1), max_size=10)) if images else []
     archive = view.tags(np.array(seen, np.int64))
     assert view.images == len(images)
-    assert archive.media.tolist() == [number for number, image in enumerate(images) for _ in range(image[0] + 1)]
+    assert archive.media.tolist() == [
+        number for number, image in enumerate(images) for _ in range(image[0] + 1)
+    ]
     assert archive.is_object.tolist() == [index > 0 for image in images for index in range(image[0] + 1)]
     assert len(set(view.tag_names)) == len(view.tag_names)
     position, tag = archive.tags_of(np.arange(len(images)))
-    found = [[view.tag_names[t] for p, t in zip(position, tag, strict=True) if p == number] for number in range(len(images))]
+    found = [
+        [view.tag_names[t] for p, t in zip(position, tag, strict=True) if p == number]
+        for number in range(len(images))
+    ]
     assert found == [tags for _, _, tags in images]
     for one in range(len(images)):
         for other in range(len(images)):

@@ -72,10 +72,18 @@ def test_the_manifest_says_what_was_released(plan: PipelinePlan, archive: Archiv
     assert directory == released.directory
     text = (directory / "manifest.json").read_text(encoding="utf-8")
     assert ReferenceManifest.from_json(text, "manifest.json") == manifest
-    assert (manifest.model_id, manifest.rows, manifest.dim, manifest.factory) == (plan.model_id, 16, 16, "Flat")
+    assert (manifest.model_id, manifest.rows, manifest.dim, manifest.factory) == (
+        plan.model_id,
+        16,
+        16,
+        "Flat",
+    )
     assert (manifest.shards, manifest.recall_at_10, manifest.trained_on_rows) == (("00000",), 1.0, 0)
     assert manifest.version == directory.name
-    for name, sha256 in (("index.faiss", manifest.index_sha256), ("mapping.parquet", manifest.mapping_sha256)):
+    for name, sha256 in (
+        ("index.faiss", manifest.index_sha256),
+        ("mapping.parquet", manifest.mapping_sha256),
+    ):
         assert sha256_of_file(directory / name) == sha256  # type: ignore[arg-type]
     assert (directory / "index.faiss").stat().st_size == manifest.index_bytes
     stamp = read_stamp(directory / "mapping.parquet")
@@ -83,7 +91,9 @@ def test_the_manifest_says_what_was_released(plan: PipelinePlan, archive: Archiv
     assert stamp.model_id == plan.model_id
 
 
-def test_an_image_in_several_shards_is_kept_once_with_the_tags_of_all(plan: PipelinePlan, archive: Archive) -> None:
+def test_an_image_in_several_shards_is_kept_once_with_the_tags_of_all(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     red, blue, green = coloured("red", 1), coloured("blue", 2), coloured("green", 3)
     shard(archive, "00000", {"a": (red, ["red", "one"]), "b": (blue, [])})
     shard(archive, "00001", {"c": (green, ["green"]), "d": (red, ["two", "red"])})
@@ -98,14 +108,21 @@ def test_an_image_in_several_shards_is_kept_once_with_the_tags_of_all(plan: Pipe
         "b": ("00000", ["blue"]),
         "c": ("00001", ["green"]),
     }
-    assert all(tags == kept[key][1] for key, tags in zip(*mapping.select(["key", "tags"]).to_pydict().values(), strict=True))
+    assert all(
+        tags == kept[key][1]
+        for key, tags in zip(*mapping.select(["key", "tags"]).to_pydict().values(), strict=True)
+    )
 
 
 def test_a_shard_of_nothing_but_copies_adds_no_row(plan: PipelinePlan, archive: Archive) -> None:
     colour_shard(archive, "00000", 0)
     colour_shard(archive, "00001", 0)
     released = build(plan, "00000", "00001")
-    assert (released.counts.duplicates, released.manifest.rows, released.manifest.shards) == (8, 16, ("00000", "00001"))
+    assert (released.counts.duplicates, released.manifest.rows, released.manifest.shards) == (
+        8,
+        16,
+        ("00000", "00001"),
+    )
     assert open_reference(plan.layout, plan.model_id).searcher.rows == 16
 
 
@@ -118,7 +135,9 @@ def test_the_same_archive_gives_the_same_rows(plan: PipelinePlan, archive: Archi
     assert unlike == {"version", "created_at"}
 
 
-def test_other_tags_are_another_release_even_within_one_second(plan: PipelinePlan, archive: Archive, monkeypatch) -> None:
+def test_other_tags_are_another_release_even_within_one_second(
+    plan: PipelinePlan, archive: Archive, monkeypatch
+) -> None:
     red = coloured("red", 1)
     monkeypatch.setattr(builder, "datetime", Clock(5, 5))
     shard(archive, "00000", {"a": (red, ["old"])})
@@ -146,7 +165,9 @@ def test_shards_without_a_usable_image_release_nothing_and_leave_the_release_bef
     colour_shard(archive, "00000", 0, each=1)
     version = build(plan, "00000").manifest.version
     shard(archive, "00000", {"bad": (encoded(magic_image("detect_error")), ["x"])})
-    with pytest.raises(MissingInputError, match=r"none of the 1 embedded shards .* has a usable image.*rejects say why"):
+    with pytest.raises(
+        MissingInputError, match=r"none of the 1 embedded shards .* has a usable image.*rejects say why"
+    ):
         build(plan, "00000")
     assert current(plan.layout.reference, plan.model_id).name == version
 
@@ -159,7 +180,9 @@ def test_an_empty_shard_among_others_is_covered(plan: PipelinePlan, archive: Arc
 
 
 def test_nothing_embedded_is_said_with_the_asset_to_materialise(plan: PipelinePlan) -> None:
-    with pytest.raises(MissingInputError, match=r"no shard is embedded with .*materialise source_embeddings first"):
+    with pytest.raises(
+        MissingInputError, match=r"no shard is embedded with .*materialise source_embeddings first"
+    ):
         build_reference(plan, OPTIONS)
     assert not plan.layout.reference.exists()
 
@@ -169,13 +192,17 @@ def test_a_table_of_another_model_is_refused_and_named(plan: PipelinePlan, archi
     embed(plan, "00000")
     tables = plan.layout.source(plan.model_id)
     rows = read_table(tables.embeddings("00000"))
-    write_table(tables.embeddings("00001"), rows, rows.schema.remove_metadata(), Stamp("source_embeddings", "alien"))
+    write_table(
+        tables.embeddings("00001"), rows, rows.schema.remove_metadata(), Stamp("source_embeddings", "alien")
+    )
     with pytest.raises(ModelMismatchError, match=r"shard=00001\.parquet is of alien.*embed the shard again"):
         build_reference(plan, OPTIONS)
 
 
 @pytest.mark.parametrize("damage", ["cut", "foreign"])
-def test_a_damaged_or_foreign_table_is_refused_and_named(plan: PipelinePlan, archive: Archive, damage: str) -> None:
+def test_a_damaged_or_foreign_table_is_refused_and_named(
+    plan: PipelinePlan, archive: Archive, damage: str
+) -> None:
     colour_shard(archive, "00000", 0, each=1)
     embed(plan, "00000")
     path = plan.layout.source(plan.model_id).embeddings("00000")
@@ -208,7 +235,9 @@ def test_a_shard_embedded_again_meanwhile_stops_the_build(plan: PipelinePlan, ar
     rows = ReferenceRows(plan, ["00000"])
     path = plan.layout.source(plan.model_id).embeddings("00000")
     table = read_table(path)
-    write_table(path, table, table.schema.remove_metadata(), Stamp("source_embeddings", plan.model_id, "other"))
+    write_table(
+        path, table, table.schema.remove_metadata(), Stamp("source_embeddings", plan.model_id, "other")
+    )
     with pytest.raises(RetryableError, match=r"shard=00000\.parquet changed while the index was built"):
         list(rows.batches())
 

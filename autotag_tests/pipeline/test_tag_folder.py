@@ -47,8 +47,14 @@ def evidence(plan: PipelinePlan, key: str) -> pa.Table:
     return read_table(plan.layout.folder_tables(key).evidence)
 
 
-def test_pictures_get_the_tags_of_the_archive_pictures_of_their_colour(colours: PipelinePlan, folders: Folders) -> None:
-    files = {"b.png": coloured("blue", 50), "a.jpg": coloured("red", 51, "JPEG"), "a.png": coloured("blue", 52)}
+def test_pictures_get_the_tags_of_the_archive_pictures_of_their_colour(
+    colours: PipelinePlan, folders: Folders
+) -> None:
+    files = {
+        "b.png": coloured("blue", 50),
+        "a.jpg": coloured("red", 51, "JPEG"),
+        "a.png": coloured("blue", 52),
+    }
     folders.make("trip", files)
     process(colours, "trip")
     result = tagged(colours, "trip")
@@ -71,7 +77,11 @@ def test_tags_json_is_the_documented_format(colours: PipelinePlan, folders: Fold
     found = json.loads(text)
     assert list(found) == ["folder", "model_id", "index_version", "created_at", "images"]
     assert (found["folder"], found["model_id"]) == ("trip", colours.model_id)
-    assert found["index_version"] == result.index_version == current(colours.layout.reference, colours.model_id).name
+    assert (
+        found["index_version"]
+        == result.index_version
+        == current(colours.layout.reference, colours.model_id).name
+    )
     assert datetime.fromisoformat(found["created_at"]).utcoffset() is not None
     green, red = found["images"]
     assert list(green) == ["file", "tags", "reason"]
@@ -96,7 +106,11 @@ def test_every_tag_has_its_evidence_and_the_boxes_are_those_of_the_named_regions
     by_tag: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows.to_pylist():
         by_tag.setdefault((row["file"], row["tag"]), []).append(row)
-    given = {(image["file"], tag["tag"]): tag for image in document(colours, "trip")["images"] for tag in image["tags"]}
+    given = {
+        (image["file"], tag["tag"]): tag
+        for image in document(colours, "trip")["images"]
+        for tag in image["tags"]
+    }
     assert by_tag.keys() == given.keys()
     for name, votes in by_tag.items():
         assert sum(row["share"] for row in votes) == pytest.approx(1, abs=1e-5)
@@ -115,7 +129,9 @@ def test_every_tag_has_its_evidence_and_the_boxes_are_those_of_the_named_regions
         assert row["tag"] in spoke["tags"]
 
 
-def test_similarity_in_the_evidence_is_the_cosine_of_the_two_regions(colours: PipelinePlan, folders: Folders) -> None:
+def test_similarity_in_the_evidence_is_the_cosine_of_the_two_regions(
+    colours: PipelinePlan, folders: Folders
+) -> None:
     folders.make("trip", {"a.png": coloured("red", 50)})
     process(colours, "trip")
     tagged(colours, "trip")
@@ -134,7 +150,11 @@ def test_the_stamp_of_the_evidence_names_model_and_index(colours: PipelinePlan, 
     version = tagged(colours, "trip").index_version
     stamp = read_stamp(colours.layout.folder_tables("trip").evidence)
     assert stamp is not None
-    assert (stamp.table, stamp.model_id, stamp.extra) == ("evidence", colours.model_id, {"index_version": version})
+    assert (stamp.table, stamp.model_id, stamp.extra) == (
+        "evidence",
+        colours.model_id,
+        {"index_version": version},
+    )
 
 
 def test_two_files_of_equal_bytes_are_both_tagged(colours: PipelinePlan, folders: Folders) -> None:
@@ -170,7 +190,9 @@ def test_an_empty_folder_gives_an_empty_list(colours: PipelinePlan, folders: Fol
     assert evidence(colours, "empty").num_rows == 0
 
 
-def test_an_archive_without_tags_gives_a_reason(plan: PipelinePlan, archive: Archive, folders: Folders) -> None:
+def test_an_archive_without_tags_gives_a_reason(
+    plan: PipelinePlan, archive: Archive, folders: Folders
+) -> None:
     shard(archive, "00000", {"a": (coloured("red", 1), [])})
     build(plan, "00000")
     folders.make("trip", {"a.png": coloured("red", 50)})
@@ -198,17 +220,23 @@ def test_a_folder_in_a_folder_with_an_odd_name_is_tagged(colours: PipelinePlan, 
 
 
 def test_a_folder_that_was_not_embedded_is_named_with_the_step(colours: PipelinePlan) -> None:
-    with pytest.raises(MissingInputError, match=r"embeddings\.parquet is not there; materialise target_embeddings of trip"):
+    with pytest.raises(
+        MissingInputError, match=r"embeddings\.parquet is not there; materialise target_embeddings of trip"
+    ):
         tagged(colours, "trip")
 
 
-def test_embeddings_of_another_model_are_refused_with_the_command(colours: PipelinePlan, folders: Folders) -> None:
+def test_embeddings_of_another_model_are_refused_with_the_command(
+    colours: PipelinePlan, folders: Folders
+) -> None:
     folders.simple("my trip", 1)
     process(colours, "my trip")
     path = colours.layout.folder_tables("my trip").embeddings
     rows = read_table(path)
     write_table(path, rows, rows.schema.remove_metadata(), Stamp("target_embeddings", "alien+model"))
-    with pytest.raises(ModelMismatchError, match=r"of alien\+model.*`autotag process-target --folder 'my trip'`"):
+    with pytest.raises(
+        ModelMismatchError, match=r"of alien\+model.*`autotag process-target --folder 'my trip'`"
+    ):
         tagged(colours, "my trip")
     assert not colours.layout.folder_tables("my trip").tags.exists()
 
@@ -228,7 +256,7 @@ def test_an_index_of_another_model_is_not_used(colours: PipelinePlan, folders: F
     embedded_folder(colours, folders)
     root = colours.layout.reference
     (root / colours.model_id).rename(root / "alien+model")
-    with pytest.raises(MissingInputError, match="no reference index of fake_detector.*build-index"):
+    with pytest.raises(MissingInputError, match=r"no reference index of fake_detector.*build-index"):
         tagged(colours, "trip")
     shutil.copytree((root / "alien+model").path, (root / colours.model_id).path)
     marker = current(root, colours.model_id) / "manifest.json"
@@ -248,7 +276,7 @@ def test_a_damaged_release_is_refused_and_the_file_named(
     data[len(data) // 2] ^= 1
     path.unlink()  # hard-linked files of a release are never written in place
     if damage != "gone":
-        path.write_bytes(data if damage == "flipped" else data[:-9])
+        path.write_bytes(bytes(data if damage == "flipped" else data[:-9]))
     expected = (CorruptIndexError, MissingInputError) if damage == "gone" else CorruptIndexError
     with pytest.raises(expected, match=rf"{name}.*build-index"):
         tagged(colours, "trip")
@@ -256,7 +284,9 @@ def test_a_damaged_release_is_refused_and_the_file_named(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe\x00", b'{"model_id": "x"}'])
-def test_a_damaged_manifest_is_refused_and_named(colours: PipelinePlan, folders: Folders, content: bytes) -> None:
+def test_a_damaged_manifest_is_refused_and_named(
+    colours: PipelinePlan, folders: Folders, content: bytes
+) -> None:
     embedded_folder(colours, folders)
     (current(colours.layout.reference, colours.model_id) / "manifest.json").write_bytes(content)
     with pytest.raises(CorruptIndexError, match=r"manifest\.json.*build-index"):

@@ -25,7 +25,9 @@ MANIFEST = ReferenceManifest(
 )  # fmt: skip
 
 
-def reference_of(regions: Sequence[int], vectors: Vectors, searcher: ExactSearcher | None = None) -> Reference:
+def reference_of(
+    regions: Sequence[int], vectors: Vectors, searcher: ExactSearcher | None = None
+) -> Reference:
     """An archive whose images have that many regions, with their vectors one after the other."""
     rows = [
         {
@@ -103,7 +105,10 @@ def test_an_index_that_finds_no_more_is_not_asked_again() -> None:
     assert searcher.searches == 1
 
 
-@pytest.mark.parametrize(("query", "k", "said"), [("", 5, "query is empty"), (" \n", 5, "query is empty"), ("red", 0, "-k is 0"), ("red", -3, "-k is -3")])
+@pytest.mark.parametrize(
+    ("query", "k", "said"),
+    [("", 5, "query is empty"), (" \n", 5, "query is empty"), ("red", 0, "-k is 0"), ("red", -3, "-k is -3")],
+)
 def test_a_search_for_nothing_is_refused(query: str, k: int, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         search_archive(one_colour_an_image(), FakeEmbedder(), query, k)

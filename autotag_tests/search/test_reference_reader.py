@@ -18,7 +18,9 @@ def test_a_release_is_opened_whole(plan: PipelinePlan, archive: Archive) -> None
     assert reference.searcher.rows == reference.mapping.num_rows == 4
 
 
-def test_a_mapping_with_rows_missing_is_refused_even_if_its_hash_fits(plan: PipelinePlan, archive: Archive) -> None:
+def test_a_mapping_with_rows_missing_is_refused_even_if_its_hash_fits(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     colour_shard(archive, "00000", 0, each=1)
     released = build(plan, "00000")
     mapping, marker = released.directory / "mapping.parquet", released.directory / "manifest.json"
@@ -27,7 +29,9 @@ def test_a_mapping_with_rows_missing_is_refused_even_if_its_hash_fits(plan: Pipe
     pq.write_table(rows.slice(1), mapping.path)
     fresh = sha256_of_file(mapping)  # type: ignore[arg-type]
     marker.write_text(marker.read_text().replace(released.manifest.mapping_sha256, fresh))
-    with pytest.raises(CorruptIndexError, match=r"mapping\.parquet has 3 rows, the index 4; run autotag build-index"):
+    with pytest.raises(
+        CorruptIndexError, match=r"mapping\.parquet has 3 rows, the index 4; run autotag build-index"
+    ):
         open_reference(plan.layout, plan.model_id)
 
 

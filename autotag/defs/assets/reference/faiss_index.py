@@ -7,6 +7,7 @@ from autotag.defs.materialized import failures, metadata
 from autotag.defs.partitions import code_version
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.pipeline.build_reference import ReferenceOptions, build_reference
+from autotag.pipeline.progress import StepProgress
 
 
 @dg.asset(
@@ -20,7 +21,7 @@ def faiss_index(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
     """Joins all embedded shards into one index, measures its recall, releases it with its mapping to tags."""
     index = runtime.settings.index
     with failures():
-        plan = runtime.plan(context)
+        plan, progress = runtime.plan(context), StepProgress("faiss_index", 0, [])
         options = ReferenceOptions(
             factory=index.factory,
             memory_budget_bytes=index.memory_budget_mib * 2**20,
@@ -31,6 +32,7 @@ def faiss_index(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
             keep_versions=index.keep_versions,
         )
         released = build_reference(plan, options)
+        progress.close(released.counts)
     manifest = released.manifest
     return dg.MaterializeResult(
         metadata=metadata(

@@ -10,6 +10,7 @@ from autotag.defs.materialized import failures, metadata
 from autotag.defs.partitions import code_version, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.defs.sheets import folder_sheet
+from autotag.pipeline.progress import StepProgress
 from autotag.pipeline.tag_folder import tag_folder
 
 
@@ -26,8 +27,10 @@ def folder_tags(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
     settings, key = runtime.settings, context.partition_key
     with failures():
         plan, started = runtime.plan(context), time.perf_counter()
+        progress = StepProgress("folder_tags", 0, [])
         tagged = tag_folder(plan, key, runtime.vote_rules(), runtime.search_options())
         tagged.counts.seconds = time.perf_counter() - started
+        progress.close(tagged.counts)
         facts = {
             "images with tags": tagged.tagged,
             "images without": tagged.counts.made - tagged.tagged,

@@ -8,6 +8,7 @@ from autotag.defs.materialized import failures, metadata
 from autotag.defs.partitions import code_version, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.pipeline.list_target_images import list_target_images
+from autotag.pipeline.progress import StepProgress
 
 
 @dg.asset(
@@ -21,6 +22,8 @@ def target_images(context: dg.AssetExecutionContext, runtime: AutotagRuntime) ->
     """Name, size, media id and perceptual hash of every image of the folder; the user's files are only read."""
     with failures():
         plan, started = runtime.plan(context), time.perf_counter()
+        progress = StepProgress("target_images", 0, [])
         counts = list_target_images(plan, context.partition_key)
         counts.seconds = time.perf_counter() - started
+        progress.close(counts)
     return dg.MaterializeResult(metadata=metadata(counts, path=plan.layout.folder_tables(context.partition_key).images))
