@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 from upath import UPath
 
+from autotag.domain.arrow_columns import is_equal, is_in
 from autotag.domain.counts import StepCounts
 from autotag.errors import MissingInputError
 from autotag.pipeline.plan import PipelinePlan
@@ -97,7 +97,7 @@ def audit_target_crops(plan: PipelinePlan, key: str) -> Audit:
         _equal("rows of rejects", count_rows(tables.region_rejects), "rejected", counts.rejected),
         _equal("rows", rows.num_rows, "regions", counts.regions),
         _equal("images with rows", len(rows["file"].unique()), "images out", counts.made),
-        _equal("whole images", pc.sum(pc.equal(rows["kind"], "image")).as_py() or 0, "images out", counts.made),
+        _equal("whole images", int(is_equal(rows["kind"], "image").sum()), "images out", counts.made),
         _equal("crops on disk", len(expected & on_disk), "objects", len(expected)),
         _equal("files among the crops that no region names", len(on_disk - expected), "none", 0),
     )
@@ -110,8 +110,8 @@ def audit_target_embeddings(plan: PipelinePlan, key: str) -> Audit:
     counts, stamp = _counts(tables.embeddings)
     regions = _regions(tables.embeddings, "file")
     recorded = read_table(tables.regions, ["file"])["file"]
-    rejected = read_table(tables.embedding_rejects, ["key"])["key"]
-    lost = pc.sum(pc.is_in(recorded, rejected.combine_chunks())).as_py() or 0
+    rejected = read_table(tables.embedding_rejects, ["key"])["key"].to_pylist()
+    lost = int(is_in(recorded, rejected).sum())
     faults = _faults(
         _closes(counts),
         _model(stamp, plan.model_id),
@@ -160,7 +160,7 @@ def _regions(path: UPath, image_column: str) -> _Regions:
         slack = np.abs(np.linalg.norm(vectors, axis=1) - 1)
         bad = ~(slack <= NORM_SLACK)  # also where a number is none
         rows, off, worst = rows + len(batch), off + int(bad.sum()), max(worst, float(slack.max(initial=0)))
-        whole += pc.sum(pc.equal(batch.column(1), "image")).as_py() or 0
+        whole += int(is_equal(batch.column(1), "image").sum())
         images.update(batch.column(0).to_pylist())
     faults = _faults(
         f"{off} vectors have no unit norm (off by up to {worst:.3g})" if off else "",

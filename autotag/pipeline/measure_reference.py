@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from autotag.domain.agreement import Agreement, Scores, TagAgreement, agreement
+from autotag.domain.arrow_columns import codes, is_equal, list_lengths
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.domain.votes import Neighbours, VoteRules, vote
+from autotag.errors import MissingInputError
 from autotag.pipeline.archive_view import ArchiveView
 from autotag.pipeline.build_reference import embedded_shards
 from autotag.pipeline.plan import PipelinePlan
@@ -138,10 +139,9 @@ class _Sampled:
 
 def _sample(mapping: pa.Table, view: ArchiveView, count: int) -> Ints:
     """Images that have tags, in rising order."""
-    shards = mapping["shard"].combine_chunks().dictionary_encode()
-    chosen = _spread(np.arange(len(shards.dictionary)), MAX_SHARDS_READ)
-    tagged = pc.greater(pc.list_value_length(mapping["tags"]), 0).to_numpy(zero_copy_only=False)
-    inside = np.isin(shards.indices.to_numpy(), chosen) & tagged
+    shard, names = codes(mapping["shard"])
+    chosen = _spread(np.arange(len(names)), MAX_SHARDS_READ)
+    inside = np.isin(shard, chosen) & (list_lengths(mapping["tags"]) > 0)
     return _spread(np.unique(view.media[inside]), count)
 
 
@@ -160,11 +160,17 @@ def _vectors(plan: PipelinePlan, mapping: pa.Table, rows: Ints) -> npt.NDArray[n
     tables = plan.layout.source(plan.model_id)
     parts: list[npt.NDArray[np.float32]] = []
     for shard in dict.fromkeys(wanted["shard"].to_pylist()):
-        regions = wanted.filter(pc.equal(wanted["shard"], shard))["region_id"].combine_chunks()
+        regions = wanted.filter(pa.array(is_equal(wanted["shard"], shard)))["region_id"].to_pylist()
         made_by = f"source_embeddings of {shard}"
         table = read_table(tables.embeddings(shard), ["region_id", "embedding"], made_by=made_by)
-        place = pc.index_in(regions, table["region_id"].combine_chunks())
-        parts.append(vectors_from_arrow(table["embedding"].take(place)))
+        place = {name: row for row, name in enumerate(table["region_id"].to_pylist())}
+        lost = [name for name in regions if name not in place]
+        if lost:
+            raise MissingInputError(
+                f"{tables.embeddings(shard)} was made again after the index: region {lost[0]} is not there any more;"
+                " run autotag build-index"
+            )
+        parts.append(vectors_from_arrow(table["embedding"].take(pa.array([place[name] for name in regions]))))
     return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
 
@@ -177,7 +183,7 @@ def _tag(
     kind = reference.mapping["kind"].take(pa.array(sampled.rows))
     neighbours = Neighbours(
         image=np.searchsorted(sampled.images, view.media[sampled.rows]),
-        is_object=pc.equal(kind, "object").to_numpy(zero_copy_only=False),
+        is_object=is_equal(kind, "object"),
         similarity=sampled.hits.similarity,
         rows=found,
         images=len(sampled.images),

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from autotag.domain.identity import folder_path
 from autotag.errors import BadTagsError, MissingInputError
 from autotag.pipeline.plan import PipelinePlan
 
@@ -50,7 +51,7 @@ def read_folder_tags(plan: PipelinePlan, key: str) -> FolderTags:
         BadTagsError: the file is not a tags.json.
     """
     path = plan.layout.folder_tables(key).tags
-    remedy = f"run `autotag tag-target --folder {shlex.quote(key)}`"
+    remedy = f"run `autotag tag-target --folder {shlex.quote(folder_path(key))}`"
     try:
         document = json.loads(path.read_bytes())
         return _folder_tags(document)

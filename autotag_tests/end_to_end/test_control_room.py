@@ -4,6 +4,9 @@ import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -15,6 +18,7 @@ from autotag_tests.end_to_end.control_room import ControlRoom, control_room, unt
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is currently in beta")]
 
 CHROMIUM = Path("/usr/bin/chromium")
+COMMAND = [sys.executable, "-c", "from autotag.cli.main import run; run()"]
 SOURCE = ["source_images", "source_embeddings"]
 SHARDS = ["00000", "00001", "00002"]
 QUICK = """
@@ -39,6 +43,11 @@ def root(tmp_path: Path) -> Path:
     settings.write_text(SETTINGS_TOML + QUICK, encoding="utf-8")
     (tmp_path / "data" / "target").mkdir(parents=True)
     return settings
+
+
+def clean() -> dict[str, str]:
+    """The environment without what other commands exported."""
+    return {name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "AUTOTAG_CONFIG")}
 
 
 def workers() -> list[psutil.Process]:
@@ -69,19 +78,25 @@ def test_a_backfill_an_index_and_a_folder_that_comes_and_goes(root: Path, archiv
         sheet = until("the sheet", lambda: room.metadata("folder_tags", "new arrivals").get("contact sheet"))
         assert "data:image/jpeg;base64," in str(sheet)
         assert len(json.loads(tags.read_text())["images"]) == 5
-        if CHROMIUM.exists():
-            _sheet_is_a_picture(room)
 
         shutil.rmtree(folder)
         until("the partition's end", lambda: room.partitions("folder_tags")[0] == set())
         assert tags.exists()
 
 
-def _sheet_is_a_picture(room: ControlRoom) -> None:
-    """In a real browser the sheet's image is shown and has a size."""
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; install Chromium")
+def test_the_contact_sheet_is_a_picture_in_a_real_browser(root: Path, archive: Archive, folders: Folders) -> None:
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
+    archive.simple("00000")
+    folders.simple("new arrivals", 5)
+    for words in (["segment-source", "--shards", "0"], ["build-index"], ["process-target", "--folder", "new arrivals"]):
+        done = subprocess.run(
+            [*COMMAND, *words, "--config", str(root)], capture_output=True, text=True, check=False, env=clean(), timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+    with control_room(root) as room, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         page = browser.new_page(viewport={"width": 1500, "height": 950})
         page.goto(f"{room.url}/assets/folder_tags?view=partitions&partition=new%20arrivals")
@@ -143,19 +158,11 @@ def _process_of(room: ControlRoom, run: str) -> psutil.Process | None:
 
 
 def test_a_taken_port_is_wrong_use(root: Path) -> None:
-    import socket
-    import subprocess
-    import sys
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        command = [sys.executable, "-c", "from autotag.cli.main import run; run()", "up", "--config", str(root)]
-        done = subprocess.run(
-            [*command, "--port", str(taken.getsockname()[1])],
-            capture_output=True, text=True, check=False, timeout=120,
-            env={name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"},
-        )
+        command = [*COMMAND, "up", "--config", str(root), "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=clean())
     assert done.returncode == 2
     assert "cannot listen there" in done.stderr
     assert "Traceback" not in done.stderr
