@@ -1,20 +1,20 @@
 """Every exception autotag raises on purpose.
 
-    AutotagError
-    ├── PermanentError              a retry cannot help; the message says what would
-    │   ├── SettingsError           a wrong key, type or value in autotag.toml or the environment
-    │   ├── UsageError              a wrong argument on the command line
-    │   ├── MissingInputError       an upstream partition, folder or file is not there
-    │   ├── MissingWeightsError     a model's weight file is not there
-    │   ├── BadShardError           a tar that cannot be read
-    │   ├── BadTagsError            a tags table that cannot be used
-    │   ├── ModelMismatchError      tables or an index of another model id
-    │   ├── CorruptIndexError       an index file that is not the one that was released
-    │   ├── UnwritableRootError     a data root that refuses writes
-    │   └── CountsDoNotCloseError   in != out + rejected + duplicates: a bug, never data
-    ├── RetryableError              the same call may succeed later
-    │   └── WorkerLostError         a worker process died more often than allowed
-    └── RejectedImageError          one image that cannot be used: becomes a row in rejects, never leaves the pipeline
+AutotagError
+├── PermanentError              a retry cannot help; the message says what would
+│   ├── SettingsError           a wrong key, type or value in autotag.toml or the environment
+│   ├── UsageError              a wrong argument on the command line
+│   ├── MissingInputError       an upstream partition, folder or file is not there
+│   ├── MissingWeightsError     a model's weight file is not there
+│   ├── BadShardError           a tar that cannot be read
+│   ├── BadTagsError            a tags table that cannot be used
+│   ├── ModelMismatchError      tables or an index of another model id
+│   ├── CorruptIndexError       an index file that is not the one that was released
+│   ├── UnwritableRootError     a data root that refuses writes
+│   └── CountsDoNotCloseError   in != out + rejected + duplicates: a bug, never data
+├── RetryableError              the same call may succeed later
+│   └── WorkerLostError         a worker process died more often than allowed
+└── RejectedImageError          one image that cannot be used: becomes a row in rejects, never leaves the pipeline
 """
 
 

@@ -39,8 +39,12 @@ class Paths(Section):
     target_processed: str = Field(default="", description="<data>/target_processed")
     catalog: str = Field(default="", description="<data>/catalog")
     runs: str = Field(default="", description="<data>/runs")
-    model_cache: str = Field(default="", description="converted models; a local directory; default ~/.cache/autotag")
-    weights: str = Field(default="weights", description="where weight files are looked for; a local directory")
+    model_cache: str = Field(
+        default="", description="converted models; a local directory; default ~/.cache/autotag"
+    )
+    weights: str = Field(
+        default="weights", description="where weight files are looked for; a local directory"
+    )
 
 
 class Source(Section):
@@ -60,8 +64,12 @@ class Source(Section):
 class Models(Section):
     """Which models, and where they run."""
 
-    detector: str = Field(default="starter", description="starter | whole | yolo:<weights> | sam:<weights> | fastsam:<weights>")
-    embedder: str = Field(default="starter", description="starter | open_clip:<arch>/<weights> | timm:<model>")
+    detector: str = Field(
+        default="starter", description="starter | whole | yolo:<weights> | sam:<weights> | fastsam:<weights>"
+    )
+    embedder: str = Field(
+        default="starter", description="starter | open_clip:<arch>/<weights> | timm:<model>"
+    )
     device: str = Field(default="cpu", description="cpu | cuda | cuda:<n>")
     half: bool = Field(default=False, description="16-bit floats on a GPU")
     detector_batch: int = Field(default=8, ge=1, description="images a detector call")
@@ -74,7 +82,9 @@ class Regions(Section):
     min_area_px: int = Field(default=1024, ge=1, description="smaller boxes are dropped")
     score_threshold: float = Field(default=0.4, ge=0, le=1, description="weaker detections are dropped")
     max_regions: int = Field(default=8, ge=0, description="objects an image; the whole image comes on top")
-    crop_long_edge_px: int = Field(default=1920, ge=32, le=65_500, description="saved crops are shrunk to this long edge")
+    crop_long_edge_px: int = Field(
+        default=1920, ge=32, le=65_500, description="saved crops are shrunk to this long edge"
+    )
     crop_quality: int = Field(default=92, ge=1, le=100, description="JPEG quality of saved crops")
 
 
@@ -82,7 +92,9 @@ class Images(Section):
     """Limits on input images."""
 
     max_bytes: int = Field(default=200_000_000, ge=1, description="larger files are rejected unread")
-    max_pixels: int = Field(default=178_956_970, ge=1, description="larger images are rejected before they are decoded")
+    max_pixels: int = Field(
+        default=178_956_970, ge=1, description="larger images are rejected before they are decoded"
+    )
     min_side_px: int = Field(default=1, ge=1, description="smaller images are rejected")
 
 
@@ -90,11 +102,17 @@ class Compute(Section):
     """How the work is cut."""
 
     batch_images: int = Field(default=16, ge=1, description="images decoded, detected and embedded together")
-    chunk_files: int = Field(default=64, ge=1, description="files of a target folder that travel to a worker together")
-    in_process_below: int = Field(
-        default=128, ge=0, description="folders with fewer images run in process: starting workers would cost more"
+    chunk_files: int = Field(
+        default=64, ge=1, description="files of a target folder that travel to a worker together"
     )
-    max_attempts: int = Field(default=3, ge=1, description="times one image may kill a worker before it is rejected")
+    in_process_below: int = Field(
+        default=2000,
+        ge=0,
+        description="a run over fewer images works in process: Ray would take longer to start than it saves",
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, description="times one image may kill a worker before it is rejected"
+    )
 
 
 class Ray(Section):
@@ -102,8 +120,12 @@ class Ray(Section):
 
     address: str = Field(default="", description="an existing cluster (auto, ray://...); empty = a local one")
     num_cpus: int = Field(default=0, ge=0, description="cores of a local cluster; 0 = all")
-    actors: int = Field(default=0, ge=0, description="worker processes; 0 = as many as the cluster's CPUs or GPUs allow")
-    cpus_per_actor: float = Field(default=1.0, gt=0, description="cores, also the threads a worker uses (at least one)")
+    actors: int = Field(
+        default=0, ge=0, description="worker processes; 0 = as many as the cluster's CPUs or GPUs allow"
+    )
+    cpus_per_actor: float = Field(
+        default=1.0, gt=0, description="cores, also the threads a worker uses (at least one)"
+    )
     gpus_per_actor: float = Field(default=0.0, ge=0, description="GPUs, fractions too")
     source_engine: Literal["actors", "data"] = Field(
         default="actors",
@@ -116,7 +138,9 @@ class Index(Section):
 
     factory: str = Field(default="", description="FAISS factory string; empty = chosen from rows and memory")
     memory_budget_mib: int = Field(default=4096, ge=1, description="the index must fit")
-    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where it is trained, filled and searched")
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu", description="where it is trained, filled and searched"
+    )
     query_batch: int = Field(default=20_000, ge=1, description="queries a search call")
     probes: int = Field(default=500, ge=1, description="vectors the recall check asks for")
     loo_images: int = Field(default=500, ge=1, description="archive images the leave-one-out check tags")
@@ -129,14 +153,18 @@ class Tagging(Section):
 
     k: int = Field(default=10, ge=1, description="archive images that vote on an image")
     min_votes: int = Field(default=3, ge=1, description="distinct archive images that must vote for a tag")
-    threshold: float | None = Field(default=None, ge=0, le=1, description="least score of a tag; unset = the model's default")
+    threshold: float | None = Field(
+        default=None, ge=0, le=1, description="least score of a tag; unset = the model's default"
+    )
     max_tags: int = Field(default=20, ge=1, description="tags an image")
 
 
 class Target(Section):
     """Target folders and the sensor that watches them."""
 
-    quiet_s: float = Field(default=15.0, ge=0, description="a folder is processed once nothing changed for this long")
+    quiet_s: float = Field(
+        default=15.0, ge=0, description="a folder is processed once nothing changed for this long"
+    )
     sensor_interval_s: int = Field(default=15, ge=1, description="how often the sensor looks")
 
 
@@ -270,7 +298,9 @@ def _find_file(config: str | Path | None) -> Path | None:
         file = Path(named).expanduser().resolve()
         if not file.is_file():
             where = "--config" if config else CONFIG_VARIABLE
-            raise SettingsError(f"{file}: no such settings file; {where} names it: correct it, or leave it out")
+            raise SettingsError(
+                f"{file}: no such settings file; {where} names it: correct it, or leave it out"
+            )
         return file
     file = Path.cwd() / DEFAULT_FILE
     return file if file.is_file() else None
@@ -289,7 +319,9 @@ def _apply_profile(values: dict[str, Any], file: Path | None) -> dict[str, Any]:
     """The file's own sections go over those of the profile it names."""
     own = values.pop("profiles", {})
     if not isinstance(own, dict) or not all(isinstance(sections, dict) for sections in own.values()):
-        raise SettingsError(f"{file}: profiles: each profile is a table; write it like [profiles.mine.models]")
+        raise SettingsError(
+            f"{file}: profiles: each profile is a table; write it like [profiles.mine.models]"
+        )
     profiles: dict[str, dict[str, Any]] = {**PROFILES, **own}
     in_environment = os.environ.get(PROFILE_VARIABLE)
     name = in_environment if in_environment is not None else values.get("profile", "starter")

@@ -42,7 +42,9 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def picture(number: int = 0, width: int = 64, height: int = 48, form: str = "PNG", **options: object) -> bytes:
+def picture(
+    number: int = 0, width: int = 64, height: int = 48, form: str = "PNG", **options: object
+) -> bytes:
     """An image file: grey, with one patch of colour whose place and shade depend on the number."""
     pixels = np.full((height, width, 3), 128, np.uint8)
     colour = [(220, 20, 20), (20, 180, 20), (20, 20, 220), (230, 230, 20)][number % 4]
@@ -92,11 +94,16 @@ class Archive:
                 tar.addfile(info, io.BytesIO(member[1]))
         return path
 
-    def tags(self, name: str, tags: Mapping[str, Iterable[str]], captions: Mapping[str, str] | None = None) -> Path:
+    def tags(
+        self, name: str, tags: Mapping[str, Iterable[str]], captions: Mapping[str, str] | None = None
+    ) -> Path:
         """A tags table."""
         path = self.data / "source" / "tags" / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        columns: dict[str, object] = {"key": pa.array(list(tags), pa.string()), "tags": pa.array([list(t) for t in tags.values()], pa.list_(pa.string()))}
+        columns: dict[str, object] = {
+            "key": pa.array(list(tags), pa.string()),
+            "tags": pa.array([list(t) for t in tags.values()], pa.list_(pa.string())),
+        }
         if captions:
             columns["caption"] = [captions.get(key) for key in tags]
         pq.write_table(pa.table(columns), path)

@@ -92,7 +92,9 @@ def test_the_files_own_keys_go_over_those_of_its_profile(file: Path) -> None:
     assert settings.ray.gpus_per_actor == 1.0
 
 
-def test_a_profile_of_ones_own_can_be_named_in_the_environment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_profile_of_ones_own_can_be_named_in_the_environment(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(file, 'profile = "starter"\n[profiles.mine.tagging]\nk = 33\n')
     assert Settings.load(file).tagging.k == 10
     monkeypatch.setenv("AUTOTAG_PROFILE", "mine")
@@ -100,8 +102,12 @@ def test_a_profile_of_ones_own_can_be_named_in_the_environment(file: Path, monke
     assert Settings.load(file).profile == "mine"
 
 
-def test_an_unknown_profile_is_an_error_that_lists_the_known_ones(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match=rf"{file}: profile: 'nope' is not known; known are gpu, mine, starter"):
+def test_an_unknown_profile_is_an_error_that_lists_the_known_ones(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        SettingsError, match=rf"{file}: profile: 'nope' is not known; known are gpu, mine, starter"
+    ):
         Settings.load(write(file, 'profile = "nope"\n[profiles.mine.models]\n'))
     with pytest.raises(SettingsError, match="profile: 3 is not known"):
         Settings.load(write(file, "profile = 3\n"))
@@ -136,14 +142,18 @@ def test_the_environment_goes_over_the_file_key_by_key(file: Path, monkeypatch: 
         ("autotag_tagging__k", "many"),
     ],
 )
-def test_a_wrong_variable_is_named(file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+def test_a_wrong_variable_is_named(
+    file: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=rf"^{variable}: "):
         Settings.load(write(file, "[tagging]\nk = 3\n"))
 
 
 def test_relative_paths_start_from_the_files_directory(file: Path, tmp_path: Path) -> None:
-    layout = layout_of(Settings.load(write(file, '[paths]\ndata = "d"\ntarget = "../photos"\nreference = "/abs/ref"\n')))
+    layout = layout_of(
+        Settings.load(write(file, '[paths]\ndata = "d"\ntarget = "../photos"\nreference = "/abs/ref"\n'))
+    )
     assert str(layout.data) == str(tmp_path / "d")
     assert str(layout.source_shards) == str(tmp_path / "d" / "source" / "shards")
     assert str(layout.target) == str(tmp_path.parent / "photos")

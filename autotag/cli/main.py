@@ -48,7 +48,9 @@ def run() -> None:
     try:
         app()
     except AutotagError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]error:[/] {escape(str(error))}", highlight=False
+        )
         sys.exit(2 if isinstance(error, SettingsError | UsageError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -23,7 +23,9 @@ class _Bars:
 
     def __init__(self, progress: Progress, steps: Sequence[str]) -> None:
         self._progress = progress
-        self._bars: dict[str, TaskID] = {step: progress.add_task(step, total=None, start=False) for step in steps}
+        self._bars: dict[str, TaskID] = {
+            step: progress.add_task(step, total=None, start=False) for step in steps
+        }
 
     def started(self, step: str, total: int) -> None:
         if step not in self._bars:

@@ -202,7 +202,9 @@ def _unexpected(step: str, error: Any, run_id: str) -> BaseException:
     if error.cls_name in INTERRUPTIONS:
         return KeyboardInterrupt()
     lines = (error.message or error.cls_name or "").strip().splitlines()
-    return PermanentError(f"{step}: {lines[0]}\nThe trace is in run {run_id}; look at it in the UI (autotag up)")
+    return PermanentError(
+        f"{step}: {lines[0]}\nThe trace is in run {run_id}; look at it in the UI (autotag up)"
+    )
 
 
 def _outcome(result: "ExecuteInProcessResult") -> Outcome:

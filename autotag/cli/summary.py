@@ -30,7 +30,9 @@ def print_summary(console: Console, outcome: Outcome, as_json: bool, **more: Any
         print_json(
             run_id=outcome.run_id,
             steps={entry.asset: _without_pictures(entry.facts) for entry in outcome.materialised},
-            checks={f"{each.asset}.{each.check}": {"passed": each.passed, **each.facts} for each in outcome.checks},
+            checks={
+                f"{each.asset}.{each.check}": {"passed": each.passed, **each.facts} for each in outcome.checks
+            },
             **more,
         )
         return
@@ -40,7 +42,9 @@ def print_summary(console: Console, outcome: Outcome, as_json: bool, **more: Any
     for entry in outcome.materialised:
         if notes := entry.facts.get("notes"):
             console.print(f"[dim]{entry.asset}:\n{escape(str(notes))}[/]", highlight=False)
-    for path in dict.fromkeys(str(entry.facts["path"]) for entry in outcome.materialised if "path" in entry.facts):
+    for path in dict.fromkeys(
+        str(entry.facts["path"]) for entry in outcome.materialised if "path" in entry.facts
+    ):
         console.print(f"-> {escape(path)}", highlight=False, soft_wrap=True)
 
 
@@ -63,7 +67,13 @@ def _print_steps(console: Console, outcome: Outcome) -> None:
 
 def _print_check(console: Console, checked: Checked) -> None:
     """One line; a check that did not pass also says what is wrong."""
-    word = "[green]passed[/] " if checked.passed else "[yellow]warning[/]" if checked.is_warning else "[red]FAILED[/] "
+    word = (
+        "[green]passed[/] "
+        if checked.passed
+        else "[yellow]warning[/]"
+        if checked.is_warning
+        else "[red]FAILED[/] "
+    )
     short = {name: value for name, value in checked.facts.items() if _is_short(value) and name != "version"}
     told = ", ".join(f"{name} {_cell(value)}" for name, value in short.items())
     line = f"{word} {checked.asset}: {checked.check}  [dim]{escape(told)}[/]"

@@ -30,8 +30,23 @@ def up(
     console = Console()
     console.print(f"UI:      http://{host}:{port}", highlight=False)
     console.print(f"archive: {session.layout.source_shards}", highlight=False, soft_wrap=True)
-    console.print(f"drop folders of images into: {session.layout.target}   (Ctrl-C stops)", highlight=False, soft_wrap=True)
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "autotag.definitions", "-h", host, "-p", str(port)]
+    console.print(
+        f"drop folders of images into: {session.layout.target}   (Ctrl-C stops)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "autotag.definitions",
+        "-h",
+        host,
+        "-p",
+        str(port),
+    ]
     raise typer.Exit(_run_group([*command, "--log-level", "warning"]))
 
 
@@ -42,7 +57,9 @@ def _refuse_taken(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             reason = error.strerror or error
-            raise UsageError(f"--host {host} --port {port}: cannot listen there ({reason}); choose another") from error
+            raise UsageError(
+                f"--host {host} --port {port}: cannot listen there ({reason}); choose another"
+            ) from error
 
 
 def _run_group(command: list[str]) -> int:

@@ -6,6 +6,7 @@ after the other, commits each unit's tables itself and returns counts. No pixels
 
 import traceback
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,15 +71,26 @@ class WorkerShelf:
 
 
 class InProcessEngine:
-    """Units one after the other, here. Workers are kept, so that the next step finds the models loaded."""
+    """Units here, one after the other or in threads. Workers are kept, so that the next step finds the models loaded."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
+        """With more than one thread, units overlap: only for workers without a state of their own."""
+        self._threads = threads
         self._shelf = WorkerShelf()
 
     def run(self, plan: WorkerPlan, units: Sequence[str]) -> Generator[UnitResult, None, None]:
         """See `Engine`."""
-        for unit in units:
-            yield self._shelf.run(plan, unit)
+        if self._threads == 1:
+            for unit in units:
+                yield self._shelf.run(plan, unit)
+            return
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="autotag-unit") as pool:
+            waiting = [pool.submit(self._shelf.run, plan, unit) for unit in units]
+            try:
+                for future in as_completed(waiting):
+                    yield future.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
         """Drop the workers."""
@@ -88,5 +100,7 @@ class InProcessEngine:
 def lost(unit: str, deaths: int, cause: object = "") -> UnitResult:
     """Result of a unit that was given up: its workers died `deaths` times."""
     told = f": {cause}" if cause else ""
-    text = f"{unit}: its workers died {deaths} times{told}; look for memory running out, then run the step again"
+    text = (
+        f"{unit}: its workers died {deaths} times{told}; look for memory running out, then run the step again"
+    )
     return UnitResult(unit, None, WorkerLostError(text))

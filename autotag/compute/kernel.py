@@ -107,7 +107,9 @@ def _join(
 
 
 def _isolate(
-    stage: str, call: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequence[_Item | RejectedImageError]
+    stage: str,
+    call: Callable[[Sequence[_Item]], Sequence[_Result]],
+    items: Sequence[_Item | RejectedImageError],
 ) -> list[_Result | RejectedImageError]:
     """Run a batch; when it fails, item by item, so that one bad image costs only itself."""
     good = [item for item in items if not isinstance(item, RejectedImageError)]

@@ -70,7 +70,9 @@ class RayActorEngine:
         import ray
 
         # Ray's own retries count over an actor's life; ours count deaths over one unit.
-        shelf = ray.remote(num_cpus=self._spec.cpus_per_actor, num_gpus=self._spec.gpus_per_actor, max_restarts=0)
+        shelf = ray.remote(
+            num_cpus=self._spec.cpus_per_actor, num_gpus=self._spec.gpus_per_actor, max_restarts=0
+        )
         return shelf(WorkerShelf).remote()
 
     def close(self) -> None:

@@ -48,7 +48,9 @@ def start(spec: RaySpec) -> None:
         else:
             ray.init(address="local", num_cpus=spec.num_cpus or None, include_dashboard=False, **quiet)
     except ConnectionError as error:
-        raise RetryableError(f"no Ray cluster answers at {spec.address!r}; start it or empty [ray] address") from error
+        raise RetryableError(
+            f"no Ray cluster answers at {spec.address!r}; start it or empty [ray] address"
+        ) from error
 
 
 def stop() -> None:

@@ -25,7 +25,9 @@ def metadata(counts: StepCounts, *, model_id: str = "", path: object = None, **m
     sometimes = {"ignored": counts.ignored, "resumed units": counts.resumed, "reused": counts.reused}
     facts |= {name: count for name, count in sometimes.items() if count}
     if counts.stage_ms:
-        facts["stage_ms"] = dg.MetadataValue.json({stage: round(ms, 1) for stage, ms in counts.stage_ms.items()})
+        facts["stage_ms"] = dg.MetadataValue.json(
+            {stage: round(ms, 1) for stage, ms in counts.stage_ms.items()}
+        )
     if counts.notes:
         facts["notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in counts.notes))
     if model_id:

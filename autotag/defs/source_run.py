@@ -1,14 +1,13 @@
 """Runs the shards of a run; what each came to is reported for its own partition, also where another one failed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 from upath import UPath
 
-from autotag.compute.engine import UnitResult, WorkerPlan
+from autotag.compute.engine import Engine, UnitResult, WorkerPlan
 from autotag.defs.materialized import failures, metadata
-from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.domain.counts import StepCounts
 from autotag.errors import MissingInputError
 from autotag.pipeline.plan import PipelinePlan
@@ -17,7 +16,7 @@ from autotag.storage.tables import count_rows
 
 
 def run_shards(
-    context: dg.AssetExecutionContext, runtime: AutotagRuntime, plan: PipelinePlan, worker: WorkerPlan, path: UPath
+    context: dg.AssetExecutionContext, engine: Engine, plan: PipelinePlan, worker: WorkerPlan, path: UPath
 ) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult]:
     """Run a worker over this run's shards, and yield the asset's result; materialisations of its own when that fails.
 
@@ -28,10 +27,10 @@ def run_shards(
     name = context.asset_key.to_user_string()
     done: list[UnitResult] = []
     attempts = plan.layout.source(plan.model_id).attempts
-    step = Step(name, worker, shards, _known_images(plan, shards), [attempts], done.append)
+    step = Step(name, worker, shards, known_images(plan, shards), [attempts], done.append)
     with failures():
         try:
-            counts = run_step(runtime.source_engine(), step)
+            counts = run_step(engine, step)
         except BaseException:
             # Yielded, not logged: Dagster drops what a step logged before it failed.
             yield from _done_all_the_same(context, plan, done)
@@ -61,7 +60,7 @@ def _done_all_the_same(
             yield dg.AssetMaterialization(context.asset_key, partition=result.unit, metadata=facts)
 
 
-def _known_images(plan: PipelinePlan, shards: list[str]) -> int:
+def known_images(plan: PipelinePlan, shards: Sequence[str]) -> int:
     """Images of the shards' manifests; 0 when one is not there yet."""
     tables = plan.layout.source(plan.model_id)
     try:

@@ -49,7 +49,8 @@ def folder_key(rel_path: str) -> str:
     shows as lone surrogates, are escaped as they are. `folder_path` is the inverse.
     """
     return _ESCAPED.sub(
-        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")), rel_path
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")),
+        rel_path,
     )
 
 

@@ -58,9 +58,7 @@ def whole_image(width: int, height: int) -> Region:
     return Region(kind="image", box_xyxy_px=(0, 0, width, height))
 
 
-def clip_box(
-    box_xyxy: Sequence[float], width: int, height: int
-) -> tuple[int, int, int, int]:
+def clip_box(box_xyxy: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
     """Round a float box outwards to whole pixels and clip it to the image.
 
     The result may have no area when the box lies outside; a box that is not finite clips to an empty one.
@@ -73,9 +71,7 @@ def clip_box(
     return (int(x0), int(y0), int(max(x0, x1)), int(max(y0, y1)))
 
 
-def keep_regions(
-    found: Sequence[Region], width: int, height: int, rules: RegionRules
-) -> list[Region]:
+def keep_regions(found: Sequence[Region], width: int, height: int, rules: RegionRules) -> list[Region]:
     """The whole image first, then the detections the rules let through.
 
     Args:

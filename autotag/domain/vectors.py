@@ -21,7 +21,9 @@ def vectors_from_arrow(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.flo
     """
     dim = column.type.list_size
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-    parts = [chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim) for chunk in chunks if len(chunk)]
+    parts = [
+        chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim) for chunk in chunks if len(chunk)
+    ]
     if not parts:
         return np.zeros((0, dim), dtype=np.float32)
     return normalise(np.concatenate(parts).astype(np.float32))

@@ -59,14 +59,22 @@ class SourceEmbeddingsWorker:
         tables = self.plan.layout.source(self.plan.model_id)
         manifest = read_stamp(tables.images(shard))
         if manifest is None:
-            raise MissingInputError(f"{tables.images(shard)} is not there; materialise source_images of {shard} first")
+            raise MissingInputError(
+                f"{tables.images(shard)} is not there; materialise source_images of {shard} first"
+            )
         if manifest.extra["pixels"] != source_fingerprints(self.plan, shard)[0]:
-            raise MissingInputError(f"{shard}.tar changed after its manifest; materialise source_images of {shard} again")
+            raise MissingInputError(
+                f"{shard}.tar changed after its manifest; materialise source_images of {shard} again"
+            )
         pixels = manifest.extra["pixels"]
         made_from = self._fingerprint(pixels, self.plan.model_id)
         images = read_table(tables.images(shard))
         stamp = read_stamp(tables.embeddings(shard))
-        if stamp and stamp.fingerprint == made_from and is_current(tables.embedding_rejects(shard), made_from):
+        if (
+            stamp
+            and stamp.fingerprint == made_from
+            and is_current(tables.embedding_rejects(shard), made_from)
+        ):
             if stamp.extra["manifest"] != manifest.fingerprint:
                 _rewrite_tags(tables, shard, images, stamp, manifest.fingerprint)
             remove_file(tables.attempt(shard))  # of a worker that died between its last table and its journal
@@ -90,7 +98,9 @@ class SourceEmbeddingsWorker:
         with path.open("rb") as stream, TableWriter(tables.embeddings(shard), schema, stamp) as writer:
             offsets, sizes = images["offset_bytes"].to_pylist(), images["size_bytes"].to_pylist()
             unit = UnitImages(images["key"].to_pylist(), lambda i: _read_at(stream, offsets[i], sizes[i]))
-            walk = walk_unit(unit, self.plan.limits, journal, clock, self.plan.batch_images, self.plan.threads)
+            walk = walk_unit(
+                unit, self.plan.limits, journal, clock, self.plan.batch_images, self.plan.threads
+            )
             for batch, decoded in walk:
                 rows = images.take(pa.array(batch))
                 results = run(rows["media_id"].to_pylist(), decoded)
@@ -164,7 +174,9 @@ def _columns(
     }
 
 
-def _reject_rows(rows: pa.Table, results: list[EmbeddedImage | RejectedImageError]) -> list[dict[str, object]]:
+def _reject_rows(
+    rows: pa.Table, results: list[EmbeddedImage | RejectedImageError]
+) -> list[dict[str, object]]:
     keys, offsets = rows["key"].to_pylist(), rows["offset_bytes"].to_pylist()
     return [
         {"key": key, "offset_bytes": offset, "stage": result.stage, "reason": result.reason}

@@ -66,7 +66,9 @@ class TargetEmbeddingsWorker:
         chunk = Chunk.of(unit)
         tables = self.plan.layout.folder_tables(chunk.key)
         joined = embeddings_tables(self.plan, chunk.key)
-        names = read_table(tables.images, ["file"])["file"].to_pylist()[chunk.first : chunk.first + chunk.size]
+        names = read_table(tables.images, ["file"])["file"].to_pylist()[
+            chunk.first : chunk.first + chunk.size
+        ]
         done = joined_chunk_counts(joined, names)
         files = ChunkFiles(tables.parts(STEP), chunk)
         return done or part_counts(files, joined.stamp.fingerprint) or self._embed(files, names, joined)
@@ -152,4 +154,6 @@ def _embedding_table(
     regions = [image.regions for image in kept.values()]
     columns = region_columns([images[file].media_id for file in kept], regions)
     vectors = embedding_column(list(kept.values()))
-    return pa.table({"file": repeat_for_regions(list(kept), regions), **columns, "embedding": vectors}, schema=schema)
+    return pa.table(
+        {"file": repeat_for_regions(list(kept), regions), **columns, "embedding": vectors}, schema=schema
+    )

@@ -21,7 +21,9 @@ from autotag.storage.images import ImageLimits, probe_image, quick_perceptual_ha
 from autotag.storage.roots import is_local
 from autotag.storage.tables import Stamp, is_current, read_stamp, read_table, write_table
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+)
 """A file named like this is an image that may be rejected; any other is looked into and ignored when it is none."""
 
 
@@ -124,7 +126,9 @@ def _look(
         if printable(file.name) != file.name:
             raise RejectedImageError("read", "the name is not UTF-8; rename the file")
         if file.size_bytes > limits.max_bytes:
-            raise RejectedImageError("read", f"{file.size_bytes} bytes, more than the {limits.max_bytes} allowed")
+            raise RejectedImageError(
+                "read", f"{file.size_bytes} bytes, more than the {limits.max_bytes} allowed"
+            )
         data = read_file(folder, file.name)
         header = probe_image(data, limits)
         phash = quick_perceptual_hash(data, limits)
@@ -142,7 +146,9 @@ def _look(
     }
 
 
-def _known_rows(path: UPath, stamp: Stamp | None, limits: ImageLimits) -> dict[tuple[str, int, int], dict[str, Any]]:
+def _known_rows(
+    path: UPath, stamp: Stamp | None, limits: ImageLimits
+) -> dict[tuple[str, int, int], dict[str, Any]]:
     if stamp is None or stamp.extra.get("limits") != str(limits):
         return {}
     try:

@@ -69,7 +69,9 @@ def plan_of(settings: Settings, run_id: str) -> PipelinePlan:
         rules=RegionRules(
             settings.regions.min_area_px, settings.regions.score_threshold, settings.regions.max_regions
         ),
-        limits=ImageLimits(settings.images.max_bytes, settings.images.max_pixels, settings.images.min_side_px),
+        limits=ImageLimits(
+            settings.images.max_bytes, settings.images.max_pixels, settings.images.min_side_px
+        ),
         batch_images=settings.compute.batch_images,
         max_attempts=settings.compute.max_attempts,
         threads=threads,

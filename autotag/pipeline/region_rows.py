@@ -23,7 +23,16 @@ def region_columns(media_ids: Sequence[str], regions: Sequence[Sequence[Region]]
     """
     columns: dict[str, list[Any]] = {
         name: []
-        for name in ("region_id", "media_id", "region_index", "kind", "box_xyxy_px", "area_px", "class_name", "score")
+        for name in (
+            "region_id",
+            "media_id",
+            "region_index",
+            "kind",
+            "box_xyxy_px",
+            "area_px",
+            "class_name",
+            "score",
+        )
     }
     for media, found in zip(media_ids, regions, strict=True):
         for index, region in enumerate(found):

@@ -139,12 +139,17 @@ def join_parts(chunks: list[Chunk], directory: UPath, joined: JoinedTables) -> S
 
 def _join(chunks: list[Chunk], directory: UPath, joined: JoinedTables) -> StepCounts:
     counts, stamp = StepCounts(), joined.stamp
-    with TableWriter(joined.rejects, REJECTS, stamp) as rejects, TableWriter(joined.rows, joined.schema, stamp) as rows:
+    with (
+        TableWriter(joined.rejects, REJECTS, stamp) as rejects,
+        TableWriter(joined.rows, joined.schema, stamp) as rows,
+    ):
         for chunk in chunks:
             files = ChunkFiles(directory, chunk)
             done = part_counts(files, stamp.fingerprint)
             if done is None:
-                raise PermanentError(f"{files.rows} is missing or stale: the folder changed meanwhile; run the step again")
+                raise PermanentError(
+                    f"{files.rows} is missing or stale: the folder changed meanwhile; run the step again"
+                )
             counts.add(done)
             rows.write(read_table(files.rows))
             rejects.write(read_table(files.rejects))

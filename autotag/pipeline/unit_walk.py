@@ -27,7 +27,12 @@ class UnitImages:
 
 
 def walk_unit(
-    unit: UnitImages, limits: ImageLimits, journal: AttemptJournal, clock: StageClock, batch_images: int, threads: int
+    unit: UnitImages,
+    limits: ImageLimits,
+    journal: AttemptJournal,
+    clock: StageClock,
+    batch_images: int,
+    threads: int,
 ) -> Iterator[tuple[Batch, list[Decoded]]]:
     """Yield indices and decoded images, in order; an image that cannot be used comes as its error.
 
@@ -52,7 +57,9 @@ def walk_unit(
 
 
 class _BatchReader:
-    def __init__(self, unit: UnitImages, limits: ImageLimits, journal: AttemptJournal, clock: StageClock) -> None:
+    def __init__(
+        self, unit: UnitImages, limits: ImageLimits, journal: AttemptJournal, clock: StageClock
+    ) -> None:
         self._unit = unit
         self._limits = limits
         self._journal = journal

@@ -63,7 +63,9 @@ def remove_stale_temporaries(path: Path) -> None:
         found = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(_prefix(path.name))]
     except FileNotFoundError:
         return
-    mine = re.compile(re.escape(_prefix(path.name) + socket.gethostname()) + rf"\.(\d{{1,9}})\.\w+{re.escape(_SUFFIX)}")
+    mine = re.compile(
+        re.escape(_prefix(path.name) + socket.gethostname()) + rf"\.(\d{{1,9}})\.\w+{re.escape(_SUFFIX)}"
+    )
     for name in found:
         match = mine.fullmatch(name)
         if match and not _is_alive(int(match[1])):

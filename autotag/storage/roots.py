@@ -58,7 +58,9 @@ def make_directory(path: UPath) -> None:
 
 def _local(key: str, path: UPath) -> Path:
     if not is_local(path):
-        raise SettingsError(f"paths.{key} = {str(path)!r}: networks are loaded from local files; name a local directory")
+        raise SettingsError(
+            f"paths.{key} = {str(path)!r}: networks are loaded from local files; name a local directory"
+        )
     return Path(path.path)
 
 

@@ -16,8 +16,8 @@ from upath import UPath
 
 from autotag.domain.schemas import SCHEMA_VERSION
 from autotag.errors import MissingInputError, PermanentError, UnwritableRootError
-from autotag.storage.removal import remove_stale_temporaries, temporary_name
 from autotag.storage.arrow_files import open_for_arrow
+from autotag.storage.removal import remove_stale_temporaries, temporary_name
 from autotag.storage.roots import is_local, make_directory
 
 _STAMP_KEY = b"autotag"
@@ -146,7 +146,11 @@ def is_current(path: UPath, fingerprint: str) -> bool:
 
 
 def read_table(
-    path: UPath, columns: list[str] | None = None, *, made_by: str = "", span: tuple[str, str, str] | None = None
+    path: UPath,
+    columns: list[str] | None = None,
+    *,
+    made_by: str = "",
+    span: tuple[str, str, str] | None = None,
 ) -> pa.Table:
     """Read a table.
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "benchmarks").glob("*.md")])
+DOCUMENTS = sorted(
+    [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "benchmarks").glob("*.md")]
+)
 ROOTS = ("autotag/", "autotag_tests/", "benchmarks/", "docs/", "deploy/", ".ci/")
 MADE_LATER = re.compile(r"[<>*{}…$]|\.\.\.")
 
@@ -21,7 +23,9 @@ def named_paths(text: str) -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_every_path_that_a_document_names_exists(document: Path) -> None:
     names = named_paths(document.read_text(encoding="utf-8"))
-    missing = [name for name in names if not ((REPOSITORY / name).exists() or (document.parent / name).exists())]
+    missing = [
+        name for name in names if not ((REPOSITORY / name).exists() or (document.parent / name).exists())
+    ]
     assert not missing
 
 

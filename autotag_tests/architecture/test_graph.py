@@ -16,7 +16,18 @@ from autotag.defs import assets as asset_rooms
 SNAPSHOT = Path(__file__).with_name("graph_snapshot.json")
 ROOM = Path(asset_rooms.__file__).parent
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
-NETWORKS = ("torch", "torchvision", "ray", "faiss", "openvino", "ultralytics", "open_clip", "timm", "transformers", "cv2")
+NETWORKS = (
+    "torch",
+    "torchvision",
+    "ray",
+    "faiss",
+    "openvino",
+    "ultralytics",
+    "open_clip",
+    "timm",
+    "transformers",
+    "cv2",
+)
 
 LOAD = """
 import sys, time
@@ -59,7 +70,10 @@ def graph_of(defs: dg.Definitions) -> dict[str, Any]:
         for job in repository.get_all_jobs()
         if not job.name.startswith("__")
     }
-    sensors = {sensor.name: {"job": sensor.job_name, "status": sensor.default_status.value} for sensor in repository.sensor_defs}
+    sensors = {
+        sensor.name: {"job": sensor.job_name, "status": sensor.default_status.value}
+        for sensor in repository.sensor_defs
+    }
     return {"assets": assets, "jobs": jobs, "sensors": sensors}
 
 
@@ -85,7 +99,11 @@ def test_every_asset_that_is_made_has_a_check_and_a_file_of_checks(definitions: 
     graph = definitions.resolve_asset_graph()
     made = {key.to_user_string() for key in graph.materializable_asset_keys}
     files = {path.stem.removesuffix("_checks") for path in (ROOM.parent / "checks").glob("*_checks.py")}
-    assert made == {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).check_keys} == files
+    assert (
+        made
+        == {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).check_keys}
+        == files
+    )
 
 
 def test_every_asset_and_check_says_what_it_is(definitions: dg.Definitions) -> None:
@@ -111,7 +129,12 @@ def test_loading_the_definitions_is_quick_and_imports_no_network(tmp_path: Path)
     started = os.times()
     done = subprocess.run(
         [sys.executable, "-c", LOAD % (NETWORKS,)],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     ended = os.times()
     assert done.returncode == 0, done.stderr
@@ -119,4 +142,3 @@ def test_loading_the_definitions_is_quick_and_imports_no_network(tmp_path: Path)
     assert imported == ""
     assert ended.children_user - started.children_user < 6.0
     assert [path.name for path in tmp_path.iterdir()] == ["autotag.toml"]
-

@@ -35,7 +35,9 @@ def autotag(
     for name in ("DAGSTER_HOME", "AUTOTAG_CONFIG"):
         monkeypatch.setenv(name, "")  # so that what the command exports is taken back
         monkeypatch.delenv(name)
-    monkeypatch.setattr(AutotagRuntime, "source_engine", lambda self: self._engine("here", lambda _: InProcessEngine()))
+    monkeypatch.setattr(
+        AutotagRuntime, "source_engine", lambda self: self._engine("here", lambda _: InProcessEngine())
+    )
     monkeypatch.chdir(settings_file.parent)
 
     def call(*words: str) -> Said:

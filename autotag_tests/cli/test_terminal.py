@@ -25,20 +25,25 @@ BAR = re.compile(r"source_embeddings\s.*?(\d+)/(\d+)")
 @pytest.fixture
 def root(settings_file: Path, archive: Archive) -> Path:
     text = settings_file.read_text(encoding="utf-8")
+    text = text.replace("[compute]", "[compute]\nin_process_below = 0")
     settings_file.write_text(text + "[source]\nlast_shard = 0\n[ray]\nnum_cpus = 2\n", encoding="utf-8")
     archive.simple("00000", count=150, width=1500, height=1100)
     return settings_file
 
 
 def environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "AUTOTAG_CONFIG")}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "AUTOTAG_CONFIG")
+    }
     return {**kept, "TERM": "xterm-256color", "COLUMNS": "120"}
 
 
 def run_in_a_terminal(*words: str) -> tuple[int, str]:
     """Exit code and everything the program wrote to its terminal."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([*COMMAND, *words], stdin=theirs, stdout=theirs, stderr=theirs, env=environment())
+    process = subprocess.Popen(
+        [*COMMAND, *words], stdin=theirs, stdout=theirs, stderr=theirs, env=environment()
+    )
     os.close(theirs)
     told = b""
     while process.poll() is None or select.select([ours], [], [], 0.2)[0]:
@@ -63,10 +68,15 @@ def test_bars_move_and_nothing_else_is_said(root: Path) -> None:
     assert "passed" in plain
 
 
-def test_an_interrupt_exits_130_leaves_no_worker_and_the_next_run_completes(root: Path, tmp_path: Path) -> None:
+def test_an_interrupt_exits_130_leaves_no_worker_and_the_next_run_completes(
+    root: Path, tmp_path: Path
+) -> None:
     process = subprocess.Popen(
         [*COMMAND, "segment-source", "--config", str(root)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
     )
     journals = tmp_path / "data" / "source" / "processed"
     deadline = time.monotonic() + 240
@@ -83,7 +93,11 @@ def test_an_interrupt_exits_130_leaves_no_worker_and_the_next_run_completes(root
     assert not [each for each in left if each.status() != psutil.STATUS_ZOMBIE], gone
     again = subprocess.run(
         [*COMMAND, "segment-source", "--config", str(root), "--json"],
-        capture_output=True, text=True, check=False, env=environment(), timeout=300,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+        timeout=300,
     )
     assert again.returncode == 0, again.stderr
     assert again.stderr == ""

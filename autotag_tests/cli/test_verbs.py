@@ -13,8 +13,18 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
 Autotag = Callable[..., Said]
 ONE = ("--shards", "00000")
 VERBS = (
-    "demo", "up", "segment-source", "embed-source", "build-index", "process-target", "segment-target", "embed-target",
-    "tag-target", "search", "evaluate", "version",
+    "demo",
+    "up",
+    "segment-source",
+    "embed-source",
+    "build-index",
+    "process-target",
+    "segment-target",
+    "embed-target",
+    "tag-target",
+    "search",
+    "evaluate",
+    "version",
 )
 
 
@@ -208,7 +218,9 @@ def test_a_check_that_fails_is_told_with_what_is_wrong(ready: Autotag, tmp_path:
     assert "- birds: rows: 1, images out: [2]" in told.out
 
 
-def test_what_native_code_says_goes_to_a_log(ready: Autotag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_native_code_says_goes_to_a_log(
+    ready: Autotag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import os
 
     from autotag.defs.assets.target import target_images

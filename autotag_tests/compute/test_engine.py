@@ -99,14 +99,18 @@ def wait_until_no_actor_is_left() -> list[str]:
 def test_every_unit_gets_one_result(engine: Engine, tmp_path: Path) -> None:
     results = run(engine, tmp_path, *(f"good-{i}" for i in range(7)))
     assert set(results) == {f"good-{i}" for i in range(7)}
-    assert all(result.counts and result.counts.made == 1 and result.error is None for result in results.values())
+    assert all(
+        result.counts and result.counts.made == 1 and result.error is None for result in results.values()
+    )
 
 
 def test_no_units_no_results(engine: Engine, tmp_path: Path) -> None:
     assert run(engine, tmp_path) == {}
 
 
-def test_failing_units_do_not_stop_the_others_and_errors_keep_their_class(engine: Engine, tmp_path: Path) -> None:
+def test_failing_units_do_not_stop_the_others_and_errors_keep_their_class(
+    engine: Engine, tmp_path: Path
+) -> None:
     units = ["good-1", "weights-1", "rejected-1", "retryable-1", "bug-1", "good-2"]
     results = run(engine, tmp_path, *units)
     assert results["good-1"].counts
@@ -202,7 +206,9 @@ def test_a_unit_that_kills_every_worker_is_given_up_and_the_others_are_done(
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["close", "interrupt"])
 def test_a_cancelled_run_leaves_no_actor_behind(ray_engine: Engine, tmp_path: Path, how: str) -> None:
-    results = ray_engine.run(WorkerPlan(Behaviour, (tmp_path,)), ["good-1", "sleeps-1", "sleeps-2", "sleeps-3"])
+    results = ray_engine.run(
+        WorkerPlan(Behaviour, (tmp_path,)), ["good-1", "sleeps-1", "sleeps-2", "sleeps-3"]
+    )
     next(results)
     assert living_actors()
     if how == "close":
@@ -237,7 +243,9 @@ def test_a_worker_larger_than_the_machine_is_refused_instead_of_waiting_for_ever
 
 
 @pytest.mark.slow
-def test_ray_data_works_in_silence(ray_session: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_ray_data_works_in_silence(
+    ray_session: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     import warnings
 
     from autotag.compute.ray_data_engine import RayDataEngine

@@ -86,13 +86,17 @@ def reason(result: dg.SensorResult) -> str:
     return result.skip_reason.skip_message or "" if result.skip_reason else ""
 
 
-def test_a_new_quiet_folder_becomes_a_partition_and_one_run(sensor: Sensor, folders: Folders, index: None) -> None:
+def test_a_new_quiet_folder_becomes_a_partition_and_one_run(
+    sensor: Sensor, folders: Folders, index: None
+) -> None:
     still(folders.simple("birds"))
     assert sensor.requested() == ["birds"]
     assert sensor.partitions == {"birds"}
 
 
-def test_a_folder_that_is_not_quiet_is_registered_but_not_run(sensor: Sensor, folders: Folders, index: None) -> None:
+def test_a_folder_that_is_not_quiet_is_registered_but_not_run(
+    sensor: Sensor, folders: Folders, index: None
+) -> None:
     folder = folders.simple("birds")
     result = sensor.tick()
     assert sensor.partitions == {"birds"}
@@ -169,7 +173,9 @@ def test_a_removed_folder_is_retired(sensor: Sensor, folders: Folders, index: No
     assert sensor.partitions == {"cats"}
 
 
-def test_nothing_is_retired_while_the_whole_root_is_away(sensor: Sensor, folders: Folders, index: None) -> None:
+def test_nothing_is_retired_while_the_whole_root_is_away(
+    sensor: Sensor, folders: Folders, index: None
+) -> None:
     still(folders.simple("birds"))
     sensor.tick()
     (folders.data / "target").rename(folders.data / "unmounted")
@@ -188,7 +194,17 @@ def test_folders_without_images_and_hidden_ones_are_no_partitions(
 
 
 @pytest.mark.parametrize(
-    "name", ["a,b", "wait... what", "tab\there", "line\nbreak", "100% [raw]", "Ünïcode 写真", "trip/day one/käse", "a*b?"]
+    "name",
+    [
+        "a,b",
+        "wait... what",
+        "tab\there",
+        "line\nbreak",
+        "100% [raw]",
+        "Ünïcode 写真",
+        "trip/day one/käse",
+        "a*b?",
+    ],
 )
 def test_any_name_is_a_key_that_dagster_takes_and_leads_back(
     sensor: Sensor, folders: Folders, index: None, name: str
@@ -228,7 +244,9 @@ def test_an_index_of_another_model_does_not_count(
     assert sensor.requested() == []
 
 
-def test_a_damaged_release_asks_for_no_run_and_is_named(sensor: Sensor, folders: Folders, plan: PipelinePlan) -> None:
+def test_a_damaged_release_asks_for_no_run_and_is_named(
+    sensor: Sensor, folders: Folders, plan: PipelinePlan
+) -> None:
     release(plan, plan.model_id).write_text("nonsense")
     still(folders.simple("birds"))
     assert "CURRENT names no version" in reason(sensor.tick())

@@ -45,7 +45,9 @@ class Room:
 
 @pytest.fixture
 def room(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setattr(AutotagRuntime, "source_engine", lambda self: self._engine("here", lambda _: InProcessEngine()))
+    monkeypatch.setattr(
+        AutotagRuntime, "source_engine", lambda self: self._engine("here", lambda _: InProcessEngine())
+    )
     with dg.DagsterInstance.ephemeral() as instance:
         yield Room(settings_file, instance)
 
@@ -73,7 +75,9 @@ def checked(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluat
     return {f"{each.asset_key.to_user_string()}.{each.check_name}": each for each in found}
 
 
-def test_a_range_is_one_run_that_reports_each_partition_with_its_own_counts(room: Room, three_shards: Archive) -> None:
+def test_a_range_is_one_run_that_reports_each_partition_with_its_own_counts(
+    room: Room, three_shards: Archive
+) -> None:
     result = room.run("source_job", tags=RANGE)
     assert result.success
     for asset in ("source_images", "source_embeddings"):
@@ -118,9 +122,15 @@ def test_the_checks_of_a_whole_pass_are_green_and_carry_their_figures(
     found = checked(source) | checked(index) | checked(target)
     assert {name: each.passed for name, each in found.items()} == dict.fromkeys(
         [
-            "source_images.counts_close", "source_embeddings.counts_close", "faiss_index.recall_at_10",
-            "faiss_index.covers_all_shards", "faiss_index.leave_one_out_f1", "target_images.counts_close",
-            "target_crops.counts_close", "target_embeddings.counts_close", "folder_tags.every_image_is_answered",
+            "source_images.counts_close",
+            "source_embeddings.counts_close",
+            "faiss_index.recall_at_10",
+            "faiss_index.covers_all_shards",
+            "faiss_index.leave_one_out_f1",
+            "target_images.counts_close",
+            "target_crops.counts_close",
+            "target_embeddings.counts_close",
+            "folder_tags.every_image_is_answered",
         ],
         True,
     )
@@ -140,7 +150,9 @@ def test_a_shard_embedded_after_the_release_is_named_as_missing(room: Room, thre
     assert evaluation.metadata["missing"].value == "00002"
 
 
-def test_a_poor_recall_is_a_warning(room: Room, three_shards: Archive, settings_file: Path, plan: PipelinePlan) -> None:
+def test_a_poor_recall_is_a_warning(
+    room: Room, three_shards: Archive, settings_file: Path, plan: PipelinePlan
+) -> None:
     room.run("source_job", tags=RANGE)
     room.run("index_job")
     marker = next(Path(plan.layout.reference.path).rglob("manifest.json"))
@@ -227,7 +239,9 @@ def _check_alone(room: Room, asset: str) -> dict[str, dg.AssetCheckEvaluation]:
     names = [check for check in defs.resolve_asset_graph().asset_check_keys if check.asset_key == key]
     job = dg.define_asset_job("only_checks", dg.AssetSelection.checks(*names))
     alone = dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def("only_checks")
-    return checked(alone.execute_in_process(instance=room.instance, run_config=room._config, raise_on_error=False))
+    return checked(
+        alone.execute_in_process(instance=room.instance, run_config=room._config, raise_on_error=False)
+    )
 
 
 def test_an_image_does_not_vote_for_itself_when_it_is_left_out(room: Room, archive: Archive) -> None:
@@ -247,7 +261,9 @@ def test_copies_of_a_picture_do_not_vote_for_it_either(room: Room, archive: Arch
     pair = {"png": picture(3, 96, 96), "bmp": picture(3, 96, 96, "BMP")}
     others = {f"o{number}.png": picture(number, 96, 96) for number in (0, 1, 2)}
     archive.shard("00000", [*((f"copy_{end}.{end}", data) for end, data in pair.items()), *others.items()])
-    archive.tags("00000", {"copy_png": ["rare"], "copy_bmp": ["rare"], **{name[:2]: ["usual"] for name in others}})
+    archive.tags(
+        "00000", {"copy_png": ["rare"], "copy_bmp": ["rare"], **{name[:2]: ["usual"] for name in others}}
+    )
     room.run("source_job", partition_key="00000")
     evaluation = checked(room.run("index_job"))["faiss_index.leave_one_out_f1"]
     assert evaluation.metadata["images"].value == 5

@@ -6,7 +6,9 @@ from autotag.errors import CountsDoNotCloseError
 
 def test_counts_that_close_pass_and_others_tell_where() -> None:
     assert StepCounts(taken=6, made=3, rejected=2, duplicates=1).close("step").made == 3
-    with pytest.raises(CountsDoNotCloseError, match=r"step: 6 items in, but 3 out \+ 2 rejected \+ 0 duplicates = 5"):
+    with pytest.raises(
+        CountsDoNotCloseError, match=r"step: 6 items in, but 3 out \+ 2 rejected \+ 0 duplicates = 5"
+    ):
         StepCounts(taken=6, made=3, rejected=2).close("step")
 
 

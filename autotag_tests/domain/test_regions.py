@@ -9,12 +9,16 @@ SIDES = st.integers(1, 300)
 NUMBERS = st.one_of(st.floats(-400, 700), st.sampled_from([float("nan"), float("inf"), float("-inf")]))
 BOXES = st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 SCORES = st.one_of(st.floats(0, 1), st.just(float("nan")))
-FOUND = st.lists(st.builds(lambda box, score: Region("object", box, "thing", score), BOXES, SCORES), max_size=12)
+FOUND = st.lists(
+    st.builds(lambda box, score: Region("object", box, "thing", score), BOXES, SCORES), max_size=12
+)
 RULES = st.builds(RegionRules, st.integers(0, 5000), st.floats(0, 1), st.integers(0, 9))
 
 
 @given(FOUND, SIDES, SIDES, RULES)
-def test_what_is_kept_obeys_the_rules(found: list[Region], width: int, height: int, rules: RegionRules) -> None:
+def test_what_is_kept_obeys_the_rules(
+    found: list[Region], width: int, height: int, rules: RegionRules
+) -> None:
     kept = keep_regions(found, width, height, rules)
     assert kept[0] == whole_image(width, height)
     objects = kept[1:]
@@ -41,7 +45,9 @@ def test_the_order_of_detections_does_not_matter(found, width, height, rules, ra
 
 
 @given(FOUND, SIDES, SIDES, RULES)
-def test_keeping_twice_keeps_the_same(found: list[Region], width: int, height: int, rules: RegionRules) -> None:
+def test_keeping_twice_keeps_the_same(
+    found: list[Region], width: int, height: int, rules: RegionRules
+) -> None:
     kept = keep_regions(found, width, height, rules)
     assert keep_regions(kept[1:], width, height, rules) == kept
 
@@ -60,7 +66,9 @@ def test_boxes_are_rounded_outwards() -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
 def test_a_box_that_is_not_finite_is_dropped(bad: float) -> None:
     assert clip_box((0, 0, bad, 9), 10, 10) == (0, 0, 0, 0)
-    assert keep_regions([Region("object", (0, 0, bad, 9))], 10, 10, RegionRules(1, 0.0, 8)) == [whole_image(10, 10)]
+    assert keep_regions([Region("object", (0, 0, bad, 9))], 10, 10, RegionRules(1, 0.0, 8)) == [
+        whole_image(10, 10)
+    ]
 
 
 def test_a_score_that_is_no_number_is_dropped() -> None:

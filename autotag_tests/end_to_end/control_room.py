@@ -52,10 +52,16 @@ class ControlRoom:
 
     def launch(self, job: str, assets: list[str], tags: dict[str, str] | None = None) -> str:
         params = {
-            "selector": {**LOCATION, "pipelineName": job, "assetSelection": [{"path": [asset]} for asset in assets]},
+            "selector": {
+                **LOCATION,
+                "pipelineName": job,
+                "assetSelection": [{"path": [asset]} for asset in assets],
+            },
             "mode": "default",
             "runConfigData": {},
-            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]},
+            "executionMetadata": {
+                "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]
+            },
         }
         answer = self.ask(LAUNCH, p=params)["launchRun"]
         assert "run" in answer, answer
@@ -73,7 +79,9 @@ class ControlRoom:
     def partitions(self, asset: str) -> tuple[set[str], set[str]]:
         """All partitions, and those that are materialised."""
         node = self.ask(PARTITIONS, k={"path": [asset]})["assetNodeOrError"]
-        return set(node["partitionKeys"]), set(node["assetPartitionStatuses"].get("materializedPartitions", []))
+        return set(node["partitionKeys"]), set(
+            node["assetPartitionStatuses"].get("materializedPartitions", [])
+        )
 
     def metadata(self, asset: str, partition: str) -> dict[str, str | None]:
         """Of the newest materialisation: label -> markdown, None for other kinds; empty where there is none."""
@@ -111,7 +119,11 @@ def control_room(settings: Path) -> Iterator[ControlRoom]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--config", str(settings), "--port", str(port)],
-            stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=settings.parent, start_new_session=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=settings.parent,
+            start_new_session=True,
         )
     room = ControlRoom(f"http://127.0.0.1:{port}", process)
     family: list[psutil.Process] = []
@@ -133,7 +145,9 @@ def control_room(settings: Path) -> Iterator[ControlRoom]:
 
 def _answers(room: ControlRoom) -> bool:
     try:
-        return bool(room.ask("query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"))
+        return bool(
+            room.ask("query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }")
+        )
     except OSError:
         assert room.process.poll() is None, "autotag up ended by itself"
         return False

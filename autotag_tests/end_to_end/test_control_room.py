@@ -30,10 +30,17 @@ quiet_s = 1.0
 sensor_interval_s = 5
 [ray]
 num_cpus = 2
+[compute]
+in_process_below = 0
 """
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 
 
@@ -47,7 +54,9 @@ def root(tmp_path: Path) -> Path:
 
 def clean() -> dict[str, str]:
     """The environment without what other commands exported."""
-    return {name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "AUTOTAG_CONFIG")}
+    return {
+        name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "AUTOTAG_CONFIG")
+    }
 
 
 def workers() -> list[psutil.Process]:
@@ -61,7 +70,9 @@ def workers() -> list[psutil.Process]:
 
 
 @pytest.mark.timeout(900)
-def test_a_backfill_an_index_and_a_folder_that_comes_and_goes(root: Path, archive: Archive, folders: Folders) -> None:
+def test_a_backfill_an_index_and_a_folder_that_comes_and_goes(
+    root: Path, archive: Archive, folders: Folders
+) -> None:
     for number, shard in enumerate(SHARDS):
         archive.simple(shard, count=6, first=100 * number)
     with control_room(root) as room:
@@ -86,14 +97,25 @@ def test_a_backfill_an_index_and_a_folder_that_comes_and_goes(root: Path, archiv
 
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; install Chromium")
-def test_the_contact_sheet_is_a_picture_in_a_real_browser(root: Path, archive: Archive, folders: Folders) -> None:
+def test_the_contact_sheet_is_a_picture_in_a_real_browser(
+    root: Path, archive: Archive, folders: Folders
+) -> None:
     from playwright.sync_api import sync_playwright
 
     archive.simple("00000")
     folders.simple("new arrivals", 5)
-    for words in (["segment-source", "--shards", "0"], ["build-index"], ["process-target", "--folder", "new arrivals"]):
+    for words in (
+        ["segment-source", "--shards", "0"],
+        ["build-index"],
+        ["process-target", "--folder", "new arrivals"],
+    ):
         done = subprocess.run(
-            [*COMMAND, *words, "--config", str(root)], capture_output=True, text=True, check=False, env=clean(), timeout=300
+            [*COMMAND, *words, "--config", str(root)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=clean(),
+            timeout=300,
         )
         assert done.returncode == 0, done.stderr
     with control_room(root) as room, sync_playwright() as playwright:
@@ -120,12 +142,16 @@ def test_a_run_that_is_killed_is_retried_and_completes(root: Path, archive: Arch
     (home / "dagster.yaml").write_text(text.replace("poll_interval_seconds: 30", "poll_interval_seconds: 5"))
     with control_room(root) as room:
         backfill = room.backfill(SOURCE, SHARDS[:1])
-        run = until("a run", lambda: next((r for r, at in room.runs().items() if at["status"] == "STARTED"), ""))
+        run = until(
+            "a run", lambda: next((r for r, at in room.runs().items() if at["status"] == "STARTED"), "")
+        )
         process = until("its process", lambda: _process_of(room, run))
         until("its workers", workers)
         process.send_signal(signal.SIGKILL)
         until("the failure to be seen", lambda: room.status(run) == "FAILURE")
-        retried = until("the retry", lambda: next((r for r, at in room.runs().items() if at["parentRunId"] == run), ""))
+        retried = until(
+            "the retry", lambda: next((r for r, at in room.runs().items() if at["parentRunId"] == run), "")
+        )
         until("the retry's end", lambda: room.status(retried) == "SUCCESS", 400)
         assert room.partitions("source_embeddings")[1] == {"00000"}
         until("the backfill's end", lambda: room.backfill_status(backfill).startswith("COMPLETED"))
@@ -137,7 +163,9 @@ def test_cancelling_a_run_ends_its_workers(root: Path, archive: Archive) -> None
         archive.simple(shard, count=200, first=1000 * number, width=1600, height=1200)
     with control_room(root) as room:
         room.backfill(SOURCE, SHARDS[:1])
-        run = until("a run", lambda: next((r for r, at in room.runs().items() if at["status"] == "STARTED"), ""))
+        run = until(
+            "a run", lambda: next((r for r, at in room.runs().items() if at["status"] == "STARTED"), "")
+        )
         mine = until("its workers", workers)
         room.terminate(run)
         until("the run to be cancelled", lambda: room.status(run) == "CANCELED", 60)

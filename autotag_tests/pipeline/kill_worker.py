@@ -27,7 +27,10 @@ def main(config: str, run_id: str, slow_ms: str, shards: Sequence[str]) -> None:
     plan = plan_of(Settings.load(Path(config)), run_id)
     engine = InProcessEngine()
     print("ready", flush=True)  # noqa: T201
-    for name, worker in (("source_images", SourceImagesWorker), ("source_embeddings", SourceEmbeddingsWorker)):
+    for name, worker in (
+        ("source_images", SourceImagesWorker),
+        ("source_embeddings", SourceEmbeddingsWorker),
+    ):
         run_step(engine, Step(name, WorkerPlan(worker, (plan,)), shards))
 
 

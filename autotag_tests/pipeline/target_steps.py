@@ -54,7 +54,12 @@ def process(plan: PipelinePlan, key: str, chunk_files: int = 4) -> Processed:
     embedded = embeddings(plan, key, chunk_files)
     tables = plan.layout.folder_tables(key)
     made = Processed(
-        listed, cut, embedded, read_table(tables.images), read_table(tables.regions), read_table(tables.embeddings)
+        listed,
+        cut,
+        embedded,
+        read_table(tables.images),
+        read_table(tables.regions),
+        read_table(tables.embeddings),
     )
     assert cut.taken == listed.made == made.image_rows.num_rows
     assert embedded.taken == cut.made == len(made.region_rows["file"].unique())
@@ -65,7 +70,9 @@ def process(plan: PipelinePlan, key: str, chunk_files: int = 4) -> Processed:
     for rows in (made.region_rows, made.embedding_rows):
         order = list(zip(rows["file"].to_pylist(), rows["region_index"].to_pylist(), strict=True))
         assert order == sorted(order)
-    assert saved_crops(plan, key) == sorted(name for name in made.region_rows["crop_file"].to_pylist() if name)
+    assert saved_crops(plan, key) == sorted(
+        name for name in made.region_rows["crop_file"].to_pylist() if name
+    )
     assert not tables.parts("target_crops").exists()
     assert not tables.parts("target_embeddings").exists()
     return made

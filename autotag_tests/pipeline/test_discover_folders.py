@@ -48,7 +48,9 @@ def test_a_folder_without_images_of_its_own_is_none(plan: PipelinePlan, folders:
     assert found(plan, "outer/inner").key == folder_key("outer/inner")
 
 
-def test_a_change_changes_the_signature_and_an_undone_one_the_version(plan: PipelinePlan, folders: Folders) -> None:
+def test_a_change_changes_the_signature_and_an_undone_one_the_version(
+    plan: PipelinePlan, folders: Folders
+) -> None:
     path = folders.simple("f", 2)
     first = found(plan, "f")
     assert found(plan, "f") == first
@@ -61,7 +63,9 @@ def test_a_change_changes_the_signature_and_an_undone_one_the_version(plan: Pipe
     assert len({first.version, second.version, third.version}) == 3
 
 
-def test_a_folder_is_processed_when_it_has_tags_of_its_present_state(plan: PipelinePlan, folders: Folders) -> None:
+def test_a_folder_is_processed_when_it_has_tags_of_its_present_state(
+    plan: PipelinePlan, folders: Folders
+) -> None:
     path = folders.simple("f", 2)
     list_target_images(plan, "f")
     assert not found(plan, "f").is_processed
@@ -79,7 +83,9 @@ def test_a_folder_is_quiet_when_nothing_changed_for_long_enough(changed_s: float
     assert folder.is_quiet(now_s=100.0, quiet_s=10.0) == is_quiet
 
 
-def test_the_last_change_is_that_of_the_newest_file_or_of_the_folder(plan: PipelinePlan, folders: Folders) -> None:
+def test_the_last_change_is_that_of_the_newest_file_or_of_the_folder(
+    plan: PipelinePlan, folders: Folders
+) -> None:
     path = folders.simple("f", 2)
     os.utime(path / "p000.png", (1000, 1000))
     os.utime(path / "p001.png", (2000, 2000))

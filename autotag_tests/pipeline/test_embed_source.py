@@ -61,7 +61,9 @@ def other_embedder(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> Pipe
     return plan_of(Settings.load(settings_file), "run-other")
 
 
-def test_every_image_gets_its_whole_its_objects_and_their_vectors(plan: PipelinePlan, archive: Archive) -> None:
+def test_every_image_gets_its_whole_its_objects_and_their_vectors(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     archive.simple("00000", 6)
     counts = embed(plan)
     rows = rows_of(plan)
@@ -79,7 +81,9 @@ def test_every_image_gets_its_whole_its_objects_and_their_vectors(plan: Pipeline
 
 def test_a_truncated_jpeg_is_out_from_the_manifest_on(plan: PipelinePlan, archive: Archive) -> None:
     whole = encoded(np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8), "JPEG")
-    archive.shard("00000", [("a.png", picture(1)), ("cut.jpg", whole[: len(whole) // 2]), ("b.png", picture(2))])
+    archive.shard(
+        "00000", [("a.png", picture(1)), ("cut.jpg", whole[: len(whole) // 2]), ("b.png", picture(2))]
+    )
     archive.tags("00000", {"a": ["x"], "cut": ["y"]})
     assert SourceImagesWorker(plan)("00000").rejected == 1
     assert embed(plan).taken == 2
@@ -122,7 +126,9 @@ def test_a_shard_without_a_usable_image_is_an_empty_table(plan: PipelinePlan, ar
 
 def test_odd_images_are_embedded(plan: PipelinePlan, archive: Archive) -> None:
     sixteen = encoded(np.arange(600, dtype=np.uint16).reshape(20, 30) * 100)
-    archive.shard("00000", [("thin.png", picture(1, 1, 40)), ("dot.png", picture(2, 1, 1)), ("deep.png", sixteen)])
+    archive.shard(
+        "00000", [("thin.png", picture(1, 1, 40)), ("dot.png", picture(2, 1, 1)), ("deep.png", sixteen)]
+    )
     archive.tags("00000", {})
     counts = embed(plan)
     assert (counts.made, counts.rejected) == (3, 0)
@@ -140,7 +146,9 @@ def test_a_second_run_resumes_touches_nothing_and_loads_no_model(
     assert (second.resumed, second.made, second.regions) == (1, first.made, first.regions)
 
 
-def test_changed_tags_are_rewritten_without_computing(plan: PipelinePlan, archive: Archive, forbid_models) -> None:
+def test_changed_tags_are_rewritten_without_computing(
+    plan: PipelinePlan, archive: Archive, forbid_models
+) -> None:
     archive.simple("00000", 3)
     embed(plan)
     before = rows_of(plan)
@@ -155,11 +163,15 @@ def test_changed_tags_are_rewritten_without_computing(plan: PipelinePlan, archiv
     assert snapshot(archive.data) == stamp
 
 
-def test_a_changed_tar_is_embedded_again_and_needs_its_manifest_first(plan: PipelinePlan, archive: Archive) -> None:
+def test_a_changed_tar_is_embedded_again_and_needs_its_manifest_first(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     archive.simple("00000", 3)
     embed(plan)
     archive.simple("00000", 5)
-    with pytest.raises(MissingInputError, match=r"00000\.tar changed after its manifest; materialise source_images"):
+    with pytest.raises(
+        MissingInputError, match=r"00000\.tar changed after its manifest; materialise source_images"
+    ):
         SourceEmbeddingsWorker(plan)("00000")
     counts = embed(plan)
     assert (counts.resumed, counts.made) == (0, 5)
@@ -173,7 +185,9 @@ def test_other_rules_are_computed_again(plan: PipelinePlan, archive: Archive) ->
     assert embed(plan).regions == 6
 
 
-def test_a_run_of_other_rules_killed_between_its_tables_spoils_nothing(plan: PipelinePlan, archive: Archive) -> None:
+def test_a_run_of_other_rules_killed_between_its_tables_spoils_nothing(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     archive.simple("00000", 3)
     embed(plan)
     tables = plan.layout.source(plan.model_id)
@@ -211,7 +225,9 @@ def test_recorded_boxes_that_are_not_there_name_their_step(
     plan: PipelinePlan, other_embedder: PipelinePlan, archive: Archive
 ) -> None:
     archive.simple("00000", 1)
-    with pytest.raises(MissingInputError, match=re.escape(f"materialise source_embeddings of 00000 with {plan.model_id}")):
+    with pytest.raises(
+        MissingInputError, match=re.escape(f"materialise source_embeddings of 00000 with {plan.model_id}")
+    ):
         embed(other_embedder, boxes_from=plan.model_id)
 
 
@@ -221,7 +237,9 @@ def test_recorded_boxes_of_another_tar_or_of_other_rules_are_refused(
     archive.simple("00000", 2)
     embed(plan)
     other_rules = replace(other_embedder, rules=replace(plan.rules, max_regions=1))
-    with pytest.raises(MissingInputError, match=r"another state of 00000\.tar, or of other \[regions\] rules"):
+    with pytest.raises(
+        MissingInputError, match=r"another state of 00000\.tar, or of other \[regions\] rules"
+    ):
         embed(other_rules, boxes_from=plan.model_id)
     archive.simple("00000", 3)
     with pytest.raises(MissingInputError, match="another state"):
@@ -250,7 +268,9 @@ def test_no_journal_is_left_when_a_shard_is_done(plan: PipelinePlan, archive: Ar
     assert not tables.attempt("00000").exists()
 
 
-def test_a_step_does_all_shards_it_can_and_then_tells_what_failed(plan: PipelinePlan, archive: Archive) -> None:
+def test_a_step_does_all_shards_it_can_and_then_tells_what_failed(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     for shard in ("00000", "00002"):
         archive.simple(shard, 2)
         SourceImagesWorker(plan)(shard)

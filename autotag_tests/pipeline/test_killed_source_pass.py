@@ -22,7 +22,15 @@ SLOW_MS = 60
 
 def start(config: Path, run_id: str, slow_ms: int) -> subprocess.Popen[str]:
     """The pass as a process group of its own; returns once its imports are done."""
-    command = [sys.executable, "-m", "autotag_tests.pipeline.kill_worker", str(config), run_id, str(slow_ms), *SHARDS]
+    command = [
+        sys.executable,
+        "-m",
+        "autotag_tests.pipeline.kill_worker",
+        str(config),
+        run_id,
+        str(slow_ms),
+        *SHARDS,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "ready"
@@ -43,7 +51,9 @@ def hidden(processed: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_pass_killed_at_random_moments_ends_with_the_same_rows(archive: Archive, settings_file: Path) -> None:
+def test_a_pass_killed_at_random_moments_ends_with_the_same_rows(
+    archive: Archive, settings_file: Path
+) -> None:
     for number, shard in enumerate(SHARDS):
         good = {f"k{i:03d}": picture(i) for i in range(number * 14, number * 14 + 14)}
         members = [(f"{key}.png", data) for key, data in good.items()]

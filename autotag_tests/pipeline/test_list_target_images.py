@@ -120,7 +120,9 @@ def test_a_name_that_is_no_utf8_is_a_reject_with_a_remedy(plan: PipelinePlan, fo
     assert list_target_images(plan, "f").resumed == 1
 
 
-@pytest.mark.parametrize("name", ["Weiße Nächte/猫, 2024", "a...b", "line\nbreak", "50%", "x[1]*?", "-rf", "q'\""])
+@pytest.mark.parametrize(
+    "name", ["Weiße Nächte/猫, 2024", "a...b", "line\nbreak", "50%", "x[1]*?", "-rf", "q'\""]
+)
 def test_nested_and_oddly_named_folders_have_their_own_results(
     plan: PipelinePlan, folders: Folders, name: str
 ) -> None:
@@ -208,7 +210,9 @@ def test_a_file_that_goes_while_the_folder_is_read_is_a_reject(
     assert "No such file" in rejects(plan, "f")["p001.png"]
 
 
-def test_reading_tells_a_file_that_is_gone_from_a_folder_that_is_gone(plan: PipelinePlan, folders: Folders) -> None:
+def test_reading_tells_a_file_that_is_gone_from_a_folder_that_is_gone(
+    plan: PipelinePlan, folders: Folders
+) -> None:
     path = folders.simple("f", 1)
     with pytest.raises(RejectedImageError, match="No such file"):
         read_file(plan.layout.folder("f"), "gone.png")
@@ -231,7 +235,9 @@ def test_a_signature_changes_with_names_sizes_and_times(plan: PipelinePlan, fold
 
 def test_an_unwritable_root_is_named(folders: Folders, settings_file: Path, tmp_path: Path) -> None:
     (tmp_path / "blocked").write_text("")
-    settings_file.write_text(settings_file.read_text().replace("[paths]", '[paths]\ntarget_processed = "blocked"'))
+    settings_file.write_text(
+        settings_file.read_text().replace("[paths]", '[paths]\ntarget_processed = "blocked"')
+    )
     folders.simple("f", 1)
     with pytest.raises(UnwritableRootError, match="blocked"):
         list_target_images(plan_of(Settings.load(settings_file), "run"), "f")

@@ -127,7 +127,9 @@ def test_what_is_missing_is_named(store: UPath, store_plan: PipelinePlan, archiv
 
 def test_a_bucket_that_refuses_is_an_unwritable_root(store: UPath, tmp_path: Path, archive: Archive) -> None:
     file = tmp_path / "autotag.toml"
-    file.write_text(SETTINGS_TOML.replace("[paths]", f'[paths]\ndata = "{BUCKET}/d"\nsource_processed = "s3://absent/p"'))
+    file.write_text(
+        SETTINGS_TOML.replace("[paths]", f'[paths]\ndata = "{BUCKET}/d"\nsource_processed = "s3://absent/p"')
+    )
     archive.simple("00000", 1)
     put(store, archive.data)
     with pytest.raises(UnwritableRootError, match="s3://absent/p"):
@@ -137,7 +139,10 @@ def test_a_bucket_that_refuses_is_an_unwritable_root(store: UPath, tmp_path: Pat
 def test_a_folder_is_found_and_processed_and_a_change_costs_only_itself(
     store: UPath, store_plan: PipelinePlan
 ) -> None:
-    files = {f"p{i}.png": picture(i) for i in range(5)} | {"odd [1]*?.png": picture(9), ".hidden.png": picture(8)}
+    files = {f"p{i}.png": picture(i) for i in range(5)} | {
+        "odd [1]*?.png": picture(9),
+        ".hidden.png": picture(8),
+    }
     for name, data in files.items():
         store.fs.pipe_file(f"autotag/d/target/Ä b/in/{name}", data)
     assert list(folder_paths(store_plan.layout.target)) == ["Ä b", "Ä b/in"]

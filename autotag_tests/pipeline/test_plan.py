@@ -21,17 +21,29 @@ def test_a_plan_travels_and_is_a_key(plan: PipelinePlan) -> None:
     assert {plan: 1}[copy] == 1
 
 
-def test_the_model_id_names_both_models_and_changes_with_either(plan: PipelinePlan, settings_file: Path) -> None:
-    assert plan.model_id == f"{loaded_detector(plan.detector).fingerprint}+{loaded_embedder(plan.embedder).fingerprint}"
+def test_the_model_id_names_both_models_and_changes_with_either(
+    plan: PipelinePlan, settings_file: Path
+) -> None:
+    assert (
+        plan.model_id
+        == f"{loaded_detector(plan.detector).fingerprint}+{loaded_embedder(plan.embedder).fingerprint}"
+    )
     settings_file.write_text(settings_file.read_text().replace('detector = "fake"', 'detector = "whole"'))
     assert plan_of(Settings.load(settings_file), "r").model_id != plan.model_id
 
 
 def test_settings_reach_the_plan(settings_file: Path) -> None:
-    settings_file.write_text(settings_file.read_text() + "[images]\nmax_pixels = 99\n[ray]\ncpus_per_actor = 2.5\n")
+    settings_file.write_text(
+        settings_file.read_text() + "[images]\nmax_pixels = 99\n[ray]\ncpus_per_actor = 2.5\n"
+    )
     settings = Settings.load(settings_file)
     plan = plan_of(settings, "r")
-    assert (plan.rules.min_area_px, plan.limits.max_pixels, plan.batch_images, plan.run_id) == (16, 99, 4, "r")
+    assert (plan.rules.min_area_px, plan.limits.max_pixels, plan.batch_images, plan.run_id) == (
+        16,
+        99,
+        4,
+        "r",
+    )
     assert plan.threads == plan.detector.threads == ray_spec(settings).threads == 2
 
 

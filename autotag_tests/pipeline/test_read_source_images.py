@@ -52,7 +52,9 @@ def test_a_row_tells_what_the_archive_holds(plan: PipelinePlan, archive: Archive
     assert (counts.made, counts.notes, rejects) == (2, [], {})
 
 
-def test_links_absolute_names_and_climbing_names_are_ignored_and_counted(plan: PipelinePlan, archive: Archive) -> None:
+def test_links_absolute_names_and_climbing_names_are_ignored_and_counted(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     archive.shard(
         "00000",
         [
@@ -77,7 +79,8 @@ def test_links_absolute_names_and_climbing_names_are_ignored_and_counted(plan: P
 
 def test_interleaved_members_find_their_tags(plan: PipelinePlan, archive: Archive) -> None:
     archive.shard(
-        "00000", [("a.png", picture(1)), ("b.png", picture(2)), ("a.txt", b""), ("c.png", picture(3)), ("b.txt", b"")]
+        "00000",
+        [("a.png", picture(1)), ("b.png", picture(2)), ("a.txt", b""), ("c.png", picture(3)), ("b.txt", b"")],
     )
     archive.tags("00000", {"c": ["C"], "b": ["B"], "a": ["A"]})
     _, rows, _ = manifest(plan)
@@ -93,7 +96,9 @@ def test_of_a_key_that_is_there_twice_the_first_is_kept(plan: PipelinePlan, arch
     assert (counts.taken, counts.made, counts.rejected) == (2, 1, 1)
 
 
-def test_equal_bytes_under_two_keys_are_kept_once_with_the_tags_of_both(plan: PipelinePlan, archive: Archive) -> None:
+def test_equal_bytes_under_two_keys_are_kept_once_with_the_tags_of_both(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     archive.shard("00000", [("a.png", picture(1)), ("b.png", picture(1)), ("c.png", picture(2))])
     archive.tags("00000", {"a": ["x", "y"], "b": ["y", "z"], "c": ["w"]}, {"b": "the caption"})
     counts, rows, rejects = manifest(plan)
@@ -114,7 +119,9 @@ def test_images_without_tags_and_tags_without_images_are_told(plan: PipelinePlan
     assert "5 keys of the tags table match no image: ghost0, ghost1, ghost2, ..." in counts.notes
 
 
-def test_keys_that_match_nothing_at_all_leave_images_without_tags(plan: PipelinePlan, archive: Archive) -> None:
+def test_keys_that_match_nothing_at_all_leave_images_without_tags(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     archive.shard("00000", [("a.png", picture(1))])
     archive.tags("00000", {"ghost": ["g"]})
     counts, rows, _ = manifest(plan)
@@ -171,7 +178,9 @@ def test_an_empty_tar_is_an_empty_manifest(plan: PipelinePlan, archive: Archive)
 
 
 @pytest.mark.parametrize("left", [0, 100, 700, 1500])
-def test_a_truncated_tar_fails_its_shard_and_leaves_nothing(plan: PipelinePlan, archive: Archive, left: int) -> None:
+def test_a_truncated_tar_fails_its_shard_and_leaves_nothing(
+    plan: PipelinePlan, archive: Archive, left: int
+) -> None:
     path = archive.shard("00000", [("a.png", os.urandom(600)), ("b.png", os.urandom(600))])
     archive.tags("00000", {})
     path.write_bytes(path.read_bytes()[:left])
@@ -214,7 +223,9 @@ def test_a_second_run_resumes_and_touches_nothing(plan: PipelinePlan, archive: A
     assert (second.taken, second.made) == (first.taken, first.made)
 
 
-def test_a_changed_tar_changed_tags_or_changed_limits_are_read_again(plan: PipelinePlan, archive: Archive) -> None:
+def test_a_changed_tar_changed_tags_or_changed_limits_are_read_again(
+    plan: PipelinePlan, archive: Archive
+) -> None:
     worker = SourceImagesWorker(plan)
     archive.simple("00000", 3)
     worker("00000")
@@ -245,7 +256,9 @@ def test_a_run_killed_between_its_two_tables_is_made_again(plan: PipelinePlan, a
 
 def test_an_unwritable_root_is_named(archive: Archive, settings_file: Path, tmp_path: Path) -> None:
     (tmp_path / "blocked").write_text("a file where a directory should be")
-    settings_file.write_text(settings_file.read_text().replace("[paths]", '[paths]\nsource_processed = "blocked"'))
+    settings_file.write_text(
+        settings_file.read_text().replace("[paths]", '[paths]\nsource_processed = "blocked"')
+    )
     archive.simple("00000", 1)
     with pytest.raises(UnwritableRootError, match=r"blocked.*\[paths\]"):
         SourceImagesWorker(plan_of(Settings.load(settings_file), "run"))("00000")

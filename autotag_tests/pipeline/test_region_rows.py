@@ -13,11 +13,15 @@ REGIONS = st.builds(
     st.text(max_size=5),
     st.floats(0, 1, width=32),
 )
-IMAGES = st.dictionaries(st.text(min_size=1, max_size=4), st.lists(REGIONS, min_size=1, max_size=4), max_size=4)
+IMAGES = st.dictionaries(
+    st.text(min_size=1, max_size=4), st.lists(REGIONS, min_size=1, max_size=4), max_size=4
+)
 
 
 @given(IMAGES, st.randoms())
-def test_recorded_regions_come_back_whatever_the_order_of_rows(images: dict[str, list[Region]], random) -> None:
+def test_recorded_regions_come_back_whatever_the_order_of_rows(
+    images: dict[str, list[Region]], random
+) -> None:
     columns = region_columns(list(images), list(images.values()))
     table = pa.table({name: columns[name] for name in columns}) if images else None
     if table is None:

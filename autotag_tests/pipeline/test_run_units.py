@@ -131,7 +131,9 @@ def test_a_listener_hears_start_progress_and_end() -> None:
     assert heard.told == [("started", 5), ("advanced", 2), ("advanced", 5), ("finished", 5)]
 
 
-def test_units_under_way_are_heard_of_through_their_journals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_units_under_way_are_heard_of_through_their_journals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "POLL_INTERVAL_S", 0.01)
     journal = AttemptJournal(UPath(tmp_path / "j" / "a.json"), "run", 3)
     heard = Heard()
@@ -143,7 +145,10 @@ def test_units_under_way_are_heard_of_through_their_journals(tmp_path: Path, mon
             time.sleep(0.01)
 
     with listening(heard):
-        run_step(Recorded(good("a")), step("a", journals=[UPath(tmp_path / "j"), UPath(tmp_path / "none")], on_unit=wait))
+        run_step(
+            Recorded(good("a")),
+            step("a", journals=[UPath(tmp_path / "j"), UPath(tmp_path / "none")], on_unit=wait),
+        )
     assert ("advanced", 7) in heard.told
 
 

@@ -51,8 +51,10 @@ def test_a_poison_image_becomes_a_reject_and_the_rest_is_embedded(
         ("poison", "worker", "it has killed 2 workers")
     ]
     embedded = read_table(tables.embeddings("00000"))
-    assert [key for key, index in zip(*embedded.select(["key", "region_index"]).to_pydict().values(), strict=True) if not index] == [
-        f"k{i:03d}" for i in range(10)
-    ]
+    assert [
+        key
+        for key, index in zip(*embedded.select(["key", "region_index"]).to_pydict().values(), strict=True)
+        if not index
+    ] == [f"k{i:03d}" for i in range(10)]
     assert set(read_table(tables.embeddings("00001"))["key"].to_pylist()) == {"once", "a"}
     assert list(tables.attempts.iterdir()) == []

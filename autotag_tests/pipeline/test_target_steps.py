@@ -55,7 +55,9 @@ def test_every_image_has_regions_crops_and_vectors(plan: PipelinePlan, folders: 
     assert (made.crops.made, made.crops.regions, made.embeddings.regions) == (6, 12, 12)
     assert made.region_rows["file"].to_pylist() == [f"p{i:03d}.png" for i in range(6) for _ in range(2)]
     assert made.region_rows["crop_file"].to_pylist()[0] is None
-    assert np.allclose(np.linalg.norm(vectors_from_arrow(made.embedding_rows["embedding"]), axis=1), 1, atol=1e-5)
+    assert np.allclose(
+        np.linalg.norm(vectors_from_arrow(made.embedding_rows["embedding"]), axis=1), 1, atol=1e-5
+    )
     shared = ["file", "region_id", "box_xyxy_px", "area_px", "score"]
     assert made.embedding_rows.select(shared).equals(made.region_rows.select(shared))
 
@@ -76,7 +78,9 @@ def test_a_crop_shows_its_box_no_larger_than_asked(plan: PipelinePlan, folders: 
 
 
 def test_two_files_of_one_stem_never_collide(plan: PipelinePlan, folders: Folders) -> None:
-    folders.make("f", {"a.jpg": picture(0, form="JPEG"), "a.png": picture(1), "a": picture(2), "a.png.jpg": picture(3)})
+    folders.make(
+        "f", {"a.jpg": picture(0, form="JPEG"), "a.png": picture(1), "a": picture(2), "a.png.jpg": picture(3)}
+    )
     made = process(plan, "f")
     assert len({name.partition("/")[0] for name in saved_crops(plan, "f")}) == 4
     assert made.crops.regions == 8
@@ -94,8 +98,18 @@ def test_odd_names_survive_every_step(plan: PipelinePlan, folders: Folders) -> N
     assert (made.crops.made, made.embeddings.made) == (len(ODD_NAMES), len(ODD_NAMES))
 
 
-def test_nested_folders_of_reserved_names_keep_their_results_apart(plan: PipelinePlan, folders: Folders) -> None:
-    paths = ["a", "a/segmentation", "a/segmentation/crops", "a/embeddings", "a/tags.json", "a/images.parquet", "a/.parts"]
+def test_nested_folders_of_reserved_names_keep_their_results_apart(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    paths = [
+        "a",
+        "a/segmentation",
+        "a/segmentation/crops",
+        "a/embeddings",
+        "a/tags.json",
+        "a/images.parquet",
+        "a/.parts",
+    ]
     for number, path in enumerate(paths):
         folders.make(path, {f"n{number}.png": picture(number)})
     for path in [*paths, *reversed(paths)]:
@@ -124,7 +138,9 @@ def test_an_image_a_model_fails_on_is_a_reject(plan: PipelinePlan, folders: Fold
     assert (made.crops.rejected, made.embeddings.rejected) == ((1, 0) if step == "detect" else (0, 1))
 
 
-def test_a_file_that_goes_between_manifest_and_crops_is_a_reject(plan: PipelinePlan, folders: Folders) -> None:
+def test_a_file_that_goes_between_manifest_and_crops_is_a_reject(
+    plan: PipelinePlan, folders: Folders
+) -> None:
     path = folders.simple("f", 5)
     list_target_images(plan, "f")
     (path / "p002.png").unlink()
@@ -133,7 +149,9 @@ def test_a_file_that_goes_between_manifest_and_crops_is_a_reject(plan: PipelineP
     assert rejects(plan, "f", "crops") == {"p002.png": "read"}
 
 
-def test_a_file_that_goes_between_crops_and_embeddings_is_a_reject(plan: PipelinePlan, folders: Folders) -> None:
+def test_a_file_that_goes_between_crops_and_embeddings_is_a_reject(
+    plan: PipelinePlan, folders: Folders
+) -> None:
     path = folders.simple("f", 5)
     list_target_images(plan, "f")
     crops(plan, "f")
@@ -167,7 +185,9 @@ def test_regions_of_an_earlier_state_of_the_folder_are_refused(plan: PipelinePla
     process(plan, "f")
     folders.simple("f", 3)
     list_target_images(plan, "f")
-    with pytest.raises(MissingInputError, match=r"earlier state of the folder; materialise target_crops of f again"):
+    with pytest.raises(
+        MissingInputError, match=r"earlier state of the folder; materialise target_crops of f again"
+    ):
         embeddings(plan, "f")
 
 
@@ -264,7 +284,11 @@ def test_other_settings_are_computed_again(
 
 
 def test_another_embedder_keeps_regions_but_no_vectors(
-    plan: PipelinePlan, folders: Folders, reads: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, settings: Settings
+    plan: PipelinePlan,
+    folders: Folders,
+    reads: list[tuple[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
 ) -> None:
     from autotag.pipeline import plan as plans
 
@@ -314,7 +338,9 @@ def test_a_folder_that_changes_between_chunks_is_not_joined(plan: PipelinePlan, 
     assert process(plan, "f").crops.made == 7
 
 
-def test_settings_that_are_tried_and_left_do_not_spoil_the_crops(plan: PipelinePlan, folders: Folders) -> None:
+def test_settings_that_are_tried_and_left_do_not_spoil_the_crops(
+    plan: PipelinePlan, folders: Folders
+) -> None:
     folders.simple("f", 4)
     made = process(plan, "f")
     other = replace(plan, rules=replace(plan.rules, min_area_px=17))
@@ -374,7 +400,9 @@ def test_the_tables_are_stamped(plan: PipelinePlan, folders: Folders) -> None:
         assert (stamp.table, stamp.model_id, stamp.extra["counts"]["made"]) == (name, plan.model_id, 2)
 
 
-def test_a_worker_that_is_asked_again_answers_from_the_joined_table(plan: PipelinePlan, folders: Folders) -> None:
+def test_a_worker_that_is_asked_again_answers_from_the_joined_table(
+    plan: PipelinePlan, folders: Folders
+) -> None:
     folders.simple("f", 5)
     folders.make("f", {"bad.png": encoded(magic_image("embed_error"))})
     process(plan, "f")

@@ -47,8 +47,14 @@ def test_an_image_that_cannot_be_read_or_decoded_comes_as_its_error(tmp_path: Pa
             raise RejectedImageError("read", "gone")
         return b"no image" if index == 2 else FILES[index]
 
-    images = [image for _, decoded in walk(UnitImages(NAMES, read), journal_at(tmp_path), threads) for image in decoded]
-    assert [isinstance(image, RejectedImageError) for image in images] == [i in (1, 2) for i in range(len(NAMES))]
+    images = [
+        image
+        for _, decoded in walk(UnitImages(NAMES, read), journal_at(tmp_path), threads)
+        for image in decoded
+    ]
+    assert [isinstance(image, RejectedImageError) for image in images] == [
+        i in (1, 2) for i in range(len(NAMES))
+    ]
     assert images[1].stage == "read"
     assert images[2].stage == "decode"
 
@@ -83,7 +89,9 @@ def die_over(tmp_path: Path, poison: str, threads: int) -> list[tuple[list[int],
     for _ in range(20):
         done = []
         for indices, decoded in walk(unit(), journal_at(tmp_path), threads):
-            if poison in [NAMES[index] for index in indices if not isinstance(decoded[indices.index(index)], Exception)]:
+            if poison in [
+                NAMES[index] for index in indices if not isinstance(decoded[indices.index(index)], Exception)
+            ]:
                 break
             done.append((list(indices), decoded))
         else:
@@ -93,12 +101,16 @@ def die_over(tmp_path: Path, poison: str, threads: int) -> list[tuple[list[int],
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
 @pytest.mark.parametrize("poison", [NAMES[0], NAMES[5], NAMES[-1]])
-def test_an_image_that_kills_every_worker_is_left_out_and_only_it(tmp_path: Path, threads: int, poison: str) -> None:
+def test_an_image_that_kills_every_worker_is_left_out_and_only_it(
+    tmp_path: Path, threads: int, poison: str
+) -> None:
     done = die_over(tmp_path, poison, threads)
     indices = [index for batch, _ in done for index in batch]
     images = dict(zip(indices, [image for _, decoded in done for image in decoded], strict=True))
     assert sorted(indices) == list(range(len(NAMES)))
-    rejected = {NAMES[index]: image for index, image in images.items() if isinstance(image, RejectedImageError)}
+    rejected = {
+        NAMES[index]: image for index, image in images.items() if isinstance(image, RejectedImageError)
+    }
     assert list(rejected) == [poison]
     assert (rejected[poison].stage, rejected[poison].reason) == ("worker", "it has killed 2 workers")
     assert indices[-1] == NAMES.index(poison)

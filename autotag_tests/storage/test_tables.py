@@ -55,7 +55,9 @@ def test_pieces_share_row_groups_and_keep_their_order(path: UPath, monkeypatch: 
     monkeypatch.setattr(tables, "ROW_GROUP_ROWS", 4)
     with TableWriter(path, SCHEMA, Stamp("t")) as writer:
         for first in range(0, 9, 3):
-            writer.write({"file": [f"f{n}" for n in range(first, first + 3)], "n": list(range(first, first + 3))})
+            writer.write(
+                {"file": [f"f{n}" for n in range(first, first + 3)], "n": list(range(first, first + 3))}
+            )
         writer.write(SCHEMA.empty_table())
         assert writer.rows == 9
     assert read_table(path)["n"].to_pylist() == list(range(9))
@@ -144,7 +146,9 @@ def test_a_cut_off_file_is_not_current(path: UPath) -> None:
     assert not is_current(path, "x")
 
 
-@pytest.mark.parametrize("stamp", [b"[]", b"3", b"{", b'{"version": 1, "wings": 2}', b'{"version": 99, "table": "t"}'])
+@pytest.mark.parametrize(
+    "stamp", [b"[]", b"3", b"{", b'{"version": 1, "wings": 2}', b'{"version": 99, "table": "t"}']
+)
 def test_a_stamp_that_is_not_ours_is_none(path: UPath, stamp: bytes) -> None:
     path.parent.mkdir(parents=True)
     pq.write_table(rows(1).replace_schema_metadata({b"autotag": stamp}), str(path))

@@ -81,5 +81,10 @@ def _names(shards: tuple[str, ...]) -> str:
 def _table(rows: list[TagAgreement]) -> str:
     if not rows:
         return "too few images of any tag"
-    lines = [f"| {row.tag} | {row.support} | {row.tp} | {row.fp} | {row.fn} | {row.scores.f1:.2f} |" for row in rows]
-    return "\n".join(["| tag | images | right | wrong | missed | F1 |", "| --- | --- | --- | --- | --- | --- |", *lines])
+    lines = [
+        f"| {row.tag} | {row.support} | {row.tp} | {row.fp} | {row.fn} | {row.scores.f1:.2f} |"
+        for row in rows
+    ]
+    return "\n".join(
+        ["| tag | images | right | wrong | missed | F1 |", "| --- | --- | --- | --- | --- | --- |", *lines]
+    )

@@ -29,10 +29,16 @@ def audit_partitions(
                 continue
             items += audit.items
             faults += [f"{partition}: {fault}" for fault in audit.faults]
-    facts: dict[str, dg.MetadataValue | int] = {"partitions": len(partitions), "rows": items, "faults": len(faults)}
+    facts: dict[str, dg.MetadataValue | int] = {
+        "partitions": len(partitions),
+        "rows": items,
+        "faults": len(faults),
+    }
     if faults:
         more = [f"- and {len(faults) - FAULTS_SHOWN} more"] if len(faults) > FAULTS_SHOWN else []
-        facts["what is wrong"] = dg.MetadataValue.md("\n".join([*(f"- {f}" for f in faults[:FAULTS_SHOWN]), *more]))
+        facts["what is wrong"] = dg.MetadataValue.md(
+            "\n".join([*(f"- {f}" for f in faults[:FAULTS_SHOWN]), *more])
+        )
     return dg.AssetCheckResult(passed=not faults, metadata=facts)
 
 

@@ -43,22 +43,31 @@ class AutotagRuntime(dg.ConfigurableResource):
             write_text(frozen, json.dumps(facts, indent=2, sort_keys=True))
         return plan
 
-    def source_engine(self) -> Engine:
-        """What shards run on: actors that the steps of a run share, or Ray Data with a pool of its own a step."""
-        if self.settings.ray.source_engine == "data":
-            return self._engine("ray data", RayDataEngine)
-        return self._engine("workers", RayActorEngine)
+    def manifest_engine(self) -> Engine:
+        """What manifests of shards run on: threads here, since they need no model; workers where there is a cluster."""
+        if self.settings.ray.address:
+            return self._workers("actors")
+        return self._engine("threads", lambda _: InProcessEngine(self._cores()))
+
+    def source_engine(self, plan: PipelinePlan, images: int) -> tuple[Engine, PipelinePlan]:
+        """What shards of so many images in all are embedded on, and the plan as its workers should see it."""
+        return self._engine_for(plan, images, self.settings.ray.source_engine)
 
     def folder_engine(self, plan: PipelinePlan, images: int) -> tuple[Engine, PipelinePlan]:
-        """A folder's chunks: in this process when there are few images, else actors that stay for the next step.
+        """What the chunks of a folder run on, and the plan as its workers should see it."""
+        return self._engine_for(plan, images, "actors")
 
-        Returns:
-            The engine, and the plan as its workers should see it.
-        """
-        if images < self.settings.compute.in_process_below:
-            cores = self.settings.ray.num_cpus or os.cpu_count() or 1
-            return self._engine("in process", lambda _: InProcessEngine()), in_process_plan(plan, cores)
-        return self._engine("workers", RayActorEngine), plan
+    def _engine_for(self, plan: PipelinePlan, images: int, workers: str) -> tuple[Engine, PipelinePlan]:
+        """This process for few images, which are done before workers have started; else Ray, and always a cluster."""
+        if images < self.settings.compute.in_process_below and not self.settings.ray.address:
+            return self._engine("in process", lambda _: InProcessEngine()), in_process_plan(
+                plan, self._cores()
+            )
+        return self._workers(workers), plan
+
+    def _workers(self, kind: str) -> Engine:
+        """Actors that the steps of a run share, or Ray Data with a pool of its own a step."""
+        return self._engine(kind, RayDataEngine if kind == "data" else RayActorEngine)
 
     def vote_rules(self) -> VoteRules:
         """The settings' rules of the vote."""
@@ -77,6 +86,9 @@ class AutotagRuntime(dg.ConfigurableResource):
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
+
+    def _cores(self) -> int:
+        return self.settings.ray.num_cpus or os.cpu_count() or 1
 
     def _engine(self, name: str, make: Callable[[RaySpec], Engine]) -> Engine:
         if name not in self._engines:

@@ -10,7 +10,7 @@ from autotag.defs.assets.source.source_images import source_images
 from autotag.defs.partitions import code_version, source_backfill, source_shards
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.defs.sheets import source_sheet
-from autotag.defs.source_run import run_shards
+from autotag.defs.source_run import known_images, run_shards
 from autotag.pipeline.embed_source import SourceEmbeddingsWorker
 
 
@@ -35,9 +35,10 @@ def source_embeddings(
 ) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult]:
     """Decode once, detect, cut, embed all crops of many images together; no crop touches the disk."""
     plan = runtime.plan(context)
-    worker = WorkerPlan(SourceEmbeddingsWorker, (plan, config.boxes_from))
+    engine, worker_plan = runtime.source_engine(plan, known_images(plan, context.partition_keys))
+    worker = WorkerPlan(SourceEmbeddingsWorker, (worker_plan, config.boxes_from))
     path = plan.layout.source(plan.model_id).root / "embeddings"
-    for result in run_shards(context, runtime, plan, worker, path):
+    for result in run_shards(context, engine, plan, worker, path):
         if isinstance(result, dg.MaterializeResult):
             # On one partition of the run: pictures are the largest things in the event log, and shards are many.
             sheet = source_sheet(plan, context.partition_keys, runtime.settings)

@@ -28,4 +28,6 @@ def source_images(
     """Media id, size, perceptual hash and tags of every archive image; duplicates kept once, bad ones rejected."""
     plan = runtime.plan(context)
     worker = WorkerPlan(SourceImagesWorker, (plan,))
-    yield from run_shards(context, runtime, plan, worker, plan.layout.source(plan.model_id).root / "images")
+    yield from run_shards(
+        context, runtime.manifest_engine(), plan, worker, plan.layout.source(plan.model_id).root / "images"
+    )

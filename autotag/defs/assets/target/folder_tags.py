@@ -37,6 +37,10 @@ def folder_tags(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
             "tags given": tagged.tags,
             "index_version": tagged.index_version,
         }
-        sheet = folder_sheet(plan, key, settings, {"images": tagged.counts.made, **facts, "model": plan.model_id})
+        sheet = folder_sheet(
+            plan, key, settings, {"images": tagged.counts.made, **facts, "model": plan.model_id}
+        )
     path = plan.layout.folder_tables(key).tags
-    return dg.MaterializeResult(metadata=metadata(tagged.counts, model_id=plan.model_id, path=path, **sheet, **facts))
+    return dg.MaterializeResult(
+        metadata=metadata(tagged.counts, model_id=plan.model_id, path=path, **sheet, **facts)
+    )

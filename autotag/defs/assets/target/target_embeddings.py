@@ -26,7 +26,10 @@ def target_embeddings(
     """Embeds the recorded regions, cut from the originals exactly as the source pass cuts."""
     with failures():
         plan, counts = run_folder(
-            context, runtime, lambda plan: WorkerPlan(TargetEmbeddingsWorker, (plan,)), finish_target_embeddings
+            context,
+            runtime,
+            lambda plan: WorkerPlan(TargetEmbeddingsWorker, (plan,)),
+            finish_target_embeddings,
         )
     path = plan.layout.folder_tables(context.partition_key).embeddings
     return dg.MaterializeResult(metadata=metadata(counts, model_id=plan.model_id, path=path))

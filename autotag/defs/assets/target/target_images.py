@@ -26,4 +26,6 @@ def target_images(context: dg.AssetExecutionContext, runtime: AutotagRuntime) ->
         counts = list_target_images(plan, context.partition_key)
         counts.seconds = time.perf_counter() - started
         progress.close(counts)
-    return dg.MaterializeResult(metadata=metadata(counts, path=plan.layout.folder_tables(context.partition_key).images))
+    return dg.MaterializeResult(
+        metadata=metadata(counts, path=plan.layout.folder_tables(context.partition_key).images)
+    )
