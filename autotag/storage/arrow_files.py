@@ -1,5 +1,6 @@
 """Files as Arrow reads them."""
 
+import os
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,4 +19,4 @@ def open_for_arrow(path: UPath) -> AbstractContextManager[Any]:
     Raises:
         FileNotFoundError: it is not there.
     """
-    return pa.OSFile(str(path)) if is_local(path) else path.open("rb")
+    return pa.OSFile(os.fsencode(str(path))) if is_local(path) else path.open("rb")

@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 
-from autotag.compute.engine import InProcessEngine
-from autotag.defs.resources.runtime import AutotagRuntime
-
 
 @dataclass
 class Said:
@@ -31,13 +28,10 @@ class Said:
 def autotag(
     settings_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Said]:
-    """Call `autotag` with these words and the test's settings; shards run in process, for speed."""
+    """Call `autotag` with these words and the test's settings."""
     for name in ("DAGSTER_HOME", "AUTOTAG_CONFIG"):
         monkeypatch.setenv(name, "")  # so that what the command exports is taken back
         monkeypatch.delenv(name)
-    monkeypatch.setattr(
-        AutotagRuntime, "source_engine", lambda self: self._engine("here", lambda _: InProcessEngine())
-    )
     monkeypatch.chdir(settings_file.parent)
 
     def call(*words: str) -> Said:

@@ -10,8 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from autotag.compute.engine import InProcessEngine
-from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.pipeline.plan import PipelinePlan
 from autotag.storage.tables import read_stamp, read_table, write_table
 from autotag_tests.conftest import Archive, Folders, picture
@@ -44,10 +42,7 @@ class Room:
 
 
 @pytest.fixture
-def room(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setattr(
-        AutotagRuntime, "source_engine", lambda self: self._engine("here", lambda _: InProcessEngine())
-    )
+def room(settings_file: Path) -> Iterator[Room]:
     with dg.DagsterInstance.ephemeral() as instance:
         yield Room(settings_file, instance)
 
