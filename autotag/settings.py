@@ -144,7 +144,7 @@ class Index(Section):
     query_batch: int = Field(default=20_000, ge=1, description="queries a search call")
     probes: int = Field(default=500, ge=1, description="vectors the recall check asks for")
     loo_images: int = Field(default=500, ge=1, description="archive images the leave-one-out check tags")
-    min_recall_at_10: float = Field(default=0.9, ge=0, le=1, description="below this the asset check warns")
+    min_recall_at_10: float = Field(default=0.95, ge=0, le=1, description="below this the asset check warns")
     keep_versions: int = Field(default=3, ge=1, description="released versions kept")
 
 
@@ -153,8 +153,27 @@ class Tagging(Section):
 
     k: int = Field(default=10, ge=1, description="archive images that vote on an image")
     min_votes: int = Field(default=3, ge=1, description="distinct archive images that must vote for a tag")
-    threshold: float | None = Field(
-        default=None, ge=0, le=1, description="least score of a tag; unset = the model's default"
+    threshold: float = Field(
+        default=0.44, ge=0, le=1, description="least score of a tag; found for the starter models"
+    )
+    min_similarity: float = Field(
+        default=0.2, ge=-1, le=1, description="an image whose nearest neighbour is less alike gets no tags"
+    )
+    temperature: float = Field(
+        default=0.08,
+        gt=0,
+        description="a voter less alike than the best by this has a share smaller by the factor e",
+    )
+    object_discount: float = Field(
+        default=0.15,
+        ge=0,
+        description="taken from a similarity for each side that is an object, not a whole image",
+    )
+    rare_share: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="a tag needs at most this share of the images that have it; 1 = min_votes holds",
     )
     max_tags: int = Field(default=20, ge=1, description="tags an image")
 
@@ -281,6 +300,7 @@ def refuse_telemetry() -> None:
     for name, value in (
         ("RAY_USAGE_STATS_ENABLED", "0"),
         ("YOLO_OFFLINE", "true"),
+        ("YOLO_AUTOINSTALL", "false"),
         ("HF_HUB_DISABLE_TELEMETRY", "1"),
         ("DO_NOT_TRACK", "1"),
     ):

@@ -37,10 +37,16 @@ def metadata(counts: StepCounts, *, model_id: str = "", path: object = None, **m
     return facts
 
 
+MAX_RETRIES = 2
+RETRY_WAIT_S = 10.0
+
+
 @contextmanager
 def failures() -> Iterator[None]:
-    """Our errors as Dagster failures: permanent ones are not retried."""
+    """Our errors as Dagster failures; what may pass by itself is tried again, twice."""
     try:
         yield
+    except RetryableError as error:
+        raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_WAIT_S) from error
     except AutotagError as error:
-        raise dg.Failure(description=str(error), allow_retries=isinstance(error, RetryableError)) from error
+        raise dg.Failure(description=str(error), allow_retries=False) from error

@@ -17,7 +17,7 @@ PREPROCESSING_VERSION = 1
 RULES = BoxRules(min_score=0.1, max_overlap=0.9, max_boxes=300)
 _REMEDY = (
     "download FastSAM-s.pt or FastSAM-x.pt from the releases of ultralytics/assets on GitHub and put it there, "
-    "or set models.weights_dir to the directory that holds it"
+    "or set paths.weights to the directory that holds it"
 )
 
 

@@ -26,7 +26,7 @@ from autotag.models.weights import find_weights, make_fingerprint, weights_sha25
 
 PREPROCESSING_VERSION = 1
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
-_REMEDY = "put the checkpoint there, or set models.weights_dir to the directory that holds it"
+_REMEDY = "put the checkpoint there, or set paths.weights to the directory that holds it"
 
 
 class OpenClipEmbedder:

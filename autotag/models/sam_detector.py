@@ -27,7 +27,7 @@ from autotag.models.weights import find_weights, make_fingerprint, weights_sha25
 PREPROCESSING_VERSION = 1
 _REMEDY = (
     "download it from the releases of ultralytics/assets on GitHub (sam3.pt: from its page on Hugging Face, after asking for "
-    "access) and put it there, or set models.weights_dir to the directory that holds it"
+    "access) and put it there, or set paths.weights to the directory that holds it"
 )
 
 

@@ -24,7 +24,7 @@ PREPROCESSING_VERSION = 1
 LARGEST_OWN_SIZE_PX = 256
 VIT_SIZE_PX = 224
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-_REMEDY = "put the checkpoint there, or set models.weights_dir to the directory that holds it"
+_REMEDY = "put the checkpoint there, or set paths.weights to the directory that holds it"
 
 
 class TimmEmbedder:

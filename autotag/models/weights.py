@@ -22,7 +22,7 @@ def find_weights(spec: ModelSpec, reference: str, remedy: str) -> Path:
     Args:
         spec: whose `weights_dir` is looked in.
         reference: path or bare file name, `~` allowed.
-        remedy: how a person gets the file, e.g. "download it from ... and set models.weights_dir".
+        remedy: how a person gets the file, e.g. "download it from ... and set paths.weights".
 
     Raises:
         MissingWeightsError: no such file in either place.

@@ -10,7 +10,7 @@ from autotag.models.weights import find_weights, make_fingerprint, weights_sha25
 PREPROCESSING_VERSION = 1
 _REMEDY = (
     "download it from the releases of ultralytics/assets on GitHub (or train one) and put it there, "
-    "or set models.weights_dir to the directory that holds it"
+    "or set paths.weights to the directory that holds it"
 )
 
 

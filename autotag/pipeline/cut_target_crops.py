@@ -78,7 +78,7 @@ class TargetCropsWorker:
         reused = [name for name in media if of_media.get(name) == media[name]]
         journal = AttemptJournal(files.journal, self.plan.run_id, self.plan.max_attempts)
         fresh = [name for name in media if name not in set(reused)]
-        kept, rejects = self._find(fresh, files.chunk.key, journal, clock)
+        kept, rejects = self._find({name: media[name] for name in fresh}, files.chunk.key, journal, clock)
         counts = StepCounts(taken=len(media), made=len(kept) + len(reused), rejected=len(rejects), units=1)
         table = merge_rows(_region_table(kept, media), earlier, reused)
         counts.reused, counts.regions, counts.stage_ms = len(reused), table.num_rows, clock.ms
@@ -89,12 +89,18 @@ class TargetCropsWorker:
         return counts
 
     def _find(
-        self, names: list[str], key: str, journal: AttemptJournal, clock: StageClock
+        self, media: dict[str, str], key: str, journal: AttemptJournal, clock: StageClock
     ) -> tuple[dict[str, list[Region]], dict[str, RejectedImageError]]:
         """Detect, and save the crops: regions and rejects by file."""
-        plan, folder = self.plan, self.plan.layout.folder(key)
+        plan, folder, names = self.plan, self.plan.layout.folder(key), list(media)
         crops = plan.layout.folder_tables(key).crops
-        unit = UnitImages(names, lambda index: read_file(folder, names[index]))
+        sizes = read_table(plan.layout.folder_tables(key).images, ["file", "width", "height"]).to_pylist()
+        pixels = {row["file"]: row["width"] * row["height"] for row in sizes}
+        unit = UnitImages(
+            names,
+            lambda index: read_file(folder, names[index], media[names[index]]),
+            [pixels[name] for name in names],
+        )
         kept: dict[str, list[Region]] = {}
         rejects: dict[str, RejectedImageError] = {}
         for batch, decoded in walk_unit(unit, plan.limits, journal, clock, plan.batch_images, plan.threads):

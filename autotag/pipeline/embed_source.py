@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 
 from autotag.compute.kernel import Decoded, EmbeddedImage, Kernel, embed_regions
@@ -97,7 +98,10 @@ class SourceEmbeddingsWorker:
         schema = source_embeddings(embedder.dim)
         with path.open("rb") as stream, TableWriter(tables.embeddings(shard), schema, stamp) as writer:
             offsets, sizes = images["offset_bytes"].to_pylist(), images["size_bytes"].to_pylist()
-            unit = UnitImages(images["key"].to_pylist(), lambda i: _read_at(stream, offsets[i], sizes[i]))
+            pixels = np.multiply(images["width"].to_numpy(), images["height"].to_numpy(), dtype=np.int64)
+            unit = UnitImages(
+                images["key"].to_pylist(), lambda i: _read_at(stream, offsets[i], sizes[i]), pixels.tolist()
+            )
             walk = walk_unit(
                 unit, self.plan.limits, journal, clock, self.plan.batch_images, self.plan.threads
             )

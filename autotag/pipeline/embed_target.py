@@ -35,7 +35,7 @@ from autotag.pipeline.target_parts import (
 from autotag.pipeline.unit_walk import UnitImages, walk_unit
 from autotag.storage.attempts import AttemptJournal
 from autotag.storage.fingerprints import fingerprint
-from autotag.storage.tables import Stamp, read_stamp, read_table
+from autotag.storage.tables import Stamp, read_schema, read_stamp, read_table
 
 STEP = "target_embeddings"
 
@@ -65,7 +65,7 @@ class TargetEmbeddingsWorker:
         """
         chunk = Chunk.of(unit)
         tables = self.plan.layout.folder_tables(chunk.key)
-        joined = embeddings_tables(self.plan, chunk.key)
+        joined = embeddings_tables(self.plan, chunk.key, loaded_embedder(self.plan.embedder).dim)
         names = read_table(tables.images, ["file"])["file"].to_pylist()[
             chunk.first : chunk.first + chunk.size
         ]
@@ -97,7 +97,12 @@ class TargetEmbeddingsWorker:
     ) -> tuple[dict[str, EmbeddedImage], dict[str, RejectedImageError]]:
         """Embed recorded regions: vectors and rejects by file."""
         plan, folder, names = self.plan, self.plan.layout.folder(key), list(images)
-        unit = UnitImages(names, lambda index: read_file(folder, names[index]))
+        recorded = list(images.values())
+        unit = UnitImages(
+            names,
+            lambda index: read_file(folder, names[index], recorded[index].media_id),
+            [image.regions[0].area_px for image in recorded],
+        )
         kept: dict[str, EmbeddedImage] = {}
         rejects: dict[str, RejectedImageError] = {}
         for batch, decoded in walk_unit(unit, plan.limits, journal, clock, plan.batch_images, plan.threads):
@@ -111,8 +116,20 @@ class TargetEmbeddingsWorker:
         return kept, rejects
 
 
-def embeddings_tables(plan: PipelinePlan, key: str) -> JoinedTables:
-    """The joined tables of the step.
+def embeddings_tables(plan: PipelinePlan, key: str, dim: int) -> JoinedTables:
+    """The joined tables of the step, for vectors of length `dim`.
+
+    Raises as `embeddings_fingerprint`.
+    """
+    tables = plan.layout.folder_tables(key)
+    stamp = Stamp(STEP, plan.model_id, embeddings_fingerprint(plan, key))
+    return JoinedTables(
+        tables.embeddings, tables.embedding_rejects, target_embeddings(dim), stamp, plan.model_id
+    )
+
+
+def embeddings_fingerprint(plan: PipelinePlan, key: str) -> str:
+    """What the embeddings of a folder have to be made from now.
 
     Raises:
         MissingInputError: the folder has no regions, or they are of an earlier state of the folder.
@@ -131,14 +148,19 @@ def embeddings_tables(plan: PipelinePlan, key: str) -> JoinedTables:
         raise MissingInputError(
             f"{tables.regions} is of an earlier state of the folder; materialise target_crops of {key} again"
         )
-    stamp = Stamp(STEP, plan.model_id, fingerprint(regions=regions.fingerprint, model=plan.model_id))
-    schema = target_embeddings(loaded_embedder(plan.embedder).dim)
-    return JoinedTables(tables.embeddings, tables.embedding_rejects, schema, stamp, plan.model_id)
+    return fingerprint(regions=regions.fingerprint, model=plan.model_id)
 
 
 def finish_target_embeddings(plan: PipelinePlan, chunks: list[Chunk], key: str) -> StepCounts:
-    """Join the chunks."""
-    return join_parts(chunks, plan.layout.folder_tables(key).parts(STEP), embeddings_tables(plan, key))
+    """Join the chunks. The length of a vector is read off a part: no network is loaded where no worker runs."""
+    directory = plan.layout.folder_tables(key).parts(STEP)
+    made = [
+        plan.layout.folder_tables(key).embeddings,
+        *(ChunkFiles(directory, chunk).rows for chunk in chunks),
+    ]
+    dims = [read_schema(path).field("embedding").type.list_size for path in made if path.exists()]
+    dim = dims[-1] if dims else loaded_embedder(plan.embedder).dim
+    return join_parts(chunks, directory, embeddings_tables(plan, key, dim))
 
 
 def _images(rows: pa.Table) -> dict[str, RecordedImage]:

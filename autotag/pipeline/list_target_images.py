@@ -14,7 +14,7 @@ from upath import UPath
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import media_id
 from autotag.domain.schemas import REJECTS, TARGET_IMAGES
-from autotag.errors import MissingInputError, PermanentError, RejectedImageError
+from autotag.errors import MissingInputError, PermanentError, RejectedImageError, RetryableError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.images import ImageLimits, probe_image, quick_perceptual_hash
@@ -94,19 +94,31 @@ def list_target_images(plan: PipelinePlan, key: str) -> StepCounts:
     return counts
 
 
-def read_file(folder: UPath, name: str) -> bytes:
+def read_file(folder: UPath, name: str, media: str = "") -> bytes:
     """The bytes of one file of a folder.
 
+    Args:
+        folder: where it lies.
+        name: of the file.
+        media: its media id in the manifest; empty where there is none yet.
+
     Raises:
-        RejectedImageError: it cannot be read, or is gone.
+        RejectedImageError: it may not be read, is gone, or is not the file of the manifest any more.
         MissingInputError: the whole folder is gone.
+        RetryableError: the storage failed.
     """
     try:
-        return (folder / name).read_bytes()
+        data = (folder / name).read_bytes()
     except OSError as error:
         if not folder.exists():
             raise MissingInputError(f"{folder} was removed while it was being processed") from error
-        raise RejectedImageError("read", error.strerror or str(error)) from error
+        told = error.strerror or str(error)
+        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+            raise RejectedImageError("read", told) from error
+        raise RetryableError(f"{folder / name}: reading failed ({told}); run the step again") from error
+    if media and media_id(data) != media:
+        raise RejectedImageError("read", "the file was changed while the folder was being processed")
+    return data
 
 
 def printable(name: str) -> str:

@@ -15,8 +15,9 @@ from autotag.domain.identity import folder_path
 from autotag.domain.schemas import EVIDENCE
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.domain.votes import Neighbours, VoteResult, VoteRules, vote
-from autotag.errors import ModelMismatchError
+from autotag.errors import MissingInputError, ModelMismatchError
 from autotag.pipeline.archive_view import ArchiveView
+from autotag.pipeline.embed_target import embeddings_fingerprint
 from autotag.pipeline.plan import PipelinePlan
 from autotag.reference.searcher import SearchOptions
 from autotag.search.reference_reader import Reference, open_reference
@@ -61,6 +62,11 @@ def tag_folder(plan: PipelinePlan, key: str, rules: VoteRules, search: SearchOpt
             f"{tables.embeddings} is of {made_by}, the settings name {plan.model_id};"
             f" run `autotag process-target --folder {shlex.quote(folder_path(key))}` again"
         )
+    if stamp.fingerprint != embeddings_fingerprint(plan, key):
+        raise MissingInputError(
+            f"{tables.embeddings} is of an earlier state of the folder; run autotag process-target"
+            f" --folder {shlex.quote(folder_path(key))}"
+        )
     reference = open_reference(plan.layout, plan.model_id, search)
     ballot = _Ballot(reference, rows, rules)
     counts = StepCounts(taken=len(ballot.files), made=len(ballot.files), regions=rows.num_rows, units=1)
@@ -84,7 +90,8 @@ class _Ballot:
 
     def __init__(self, reference: Reference, rows: pa.Table, rules: VoteRules) -> None:
         self._reference = reference
-        self._rows = rows
+        # Evidence repeats rows many times over: without their vectors.
+        self._rows = rows.drop_columns(["embedding"])
         self._view = ArchiveView(reference.mapping)
         image, files = codes(rows["file"])
         self.files: list[str] = files.to_pylist()

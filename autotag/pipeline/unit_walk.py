@@ -13,6 +13,10 @@ from autotag.storage.images import ImageLimits, decode_image
 Batch = Sequence[int]
 
 
+MAX_BATCH_PIXELS = 64_000_000
+"""Decoded together, 192 MB; a larger image is a batch by itself. A worker holds two batches at the most."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnitImages:
     """The images of a unit.
@@ -20,10 +24,12 @@ class UnitImages:
     Attributes:
         names: one an image; how journals and rejects call it.
         read: index -> the file's bytes; called from one thread, in order. May raise `RejectedImageError`.
+        pixels: of each image, so that large ones come in small batches; empty where nobody knows.
     """
 
     names: Sequence[str]
     read: Callable[[int], bytes]
+    pixels: Sequence[int] = ()
 
 
 def walk_unit(
@@ -45,6 +51,7 @@ def walk_unit(
     batches = [
         [wanted[i] for i in batch] for batch in journal.batches([unit.names[i] for i in wanted], batch_images)
     ]
+    batches = [part for batch in batches for part in _within_memory(batch, unit.pixels)]
     ahead = 1 if threads > 1 and not journal.has_suspects else 0
     reader = _BatchReader(unit, limits, journal, clock)
     if ahead:
@@ -54,6 +61,21 @@ def walk_unit(
     if condemned:
         reason = f"it has killed {journal.max_attempts} workers"
         yield condemned, [RejectedImageError("worker", reason) for _ in condemned]
+
+
+def _within_memory(batch: Sequence[int], pixels: Sequence[int]) -> Iterator[list[int]]:
+    """The batch in parts of at most `MAX_BATCH_PIXELS`, or of one image."""
+    part: list[int] = []
+    held = 0
+    for index in batch:
+        wanted = pixels[index] if pixels else 0
+        if part and held + wanted > MAX_BATCH_PIXELS:
+            yield part
+            part, held = [], 0
+        part.append(index)
+        held += wanted
+    if part:
+        yield part
 
 
 class _BatchReader:

@@ -6,6 +6,7 @@ pixel is decoded. Owns the rules that make every kind of picture RGB uint8, and 
 """
 
 import io
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -197,7 +198,7 @@ def _open(data: bytes, limits: ImageLimits) -> ImageFile.ImageFile:
     # Pillow has a limit of its own, for the whole process: it is raised to ours, never lowered.
     if Image.MAX_IMAGE_PIXELS is not None and limits.max_pixels > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = limits.max_pixels
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    image = _pillow_open()(io.BytesIO(data), formats=FORMATS)
     width, height = image.size
     if width * height > limits.max_pixels:
         raise RejectedImageError(
@@ -208,6 +209,11 @@ def _open(data: bytes, limits: ImageLimits) -> ImageFile.ImageFile:
             _STAGE, f"{width} x {height} px; each side must have at least {limits.min_side_px}"
         )
     return image
+
+
+def _pillow_open() -> Callable[..., ImageFile.ImageFile]:
+    """Pillow's own opener: ultralytics puts one in its place that installs a package when it meets an unknown file."""
+    return getattr(sys.modules.get("ultralytics.utils.patches"), "_image_open", Image.open)
 
 
 def _format(image: ImageFile.ImageFile) -> str:

@@ -21,7 +21,7 @@ def layout_of(settings: Settings) -> Layout:
         return _resolve(named, settings.base) if named else default
 
     data = _resolve(paths.data, settings.base)
-    return Layout(
+    layout = Layout(
         data=data,
         source_shards=root(paths.source_shards, data / "source" / "shards"),
         source_tags=root(paths.source_tags, data / "source" / "tags"),
@@ -34,6 +34,31 @@ def layout_of(settings: Settings) -> Layout:
         model_cache=_local("model_cache", root(paths.model_cache, UPath(user_cache_dir()))),
         weights=_local("weights", _resolve(paths.weights, settings.base)),
     )
+    _keep_apart(layout)
+    return layout
+
+
+def _keep_apart(layout: Layout) -> None:
+    """What is the user's is never written to: no root of ours may be one of theirs, lie in it or hold it."""
+    theirs = {
+        "target": layout.target,
+        "source_shards": layout.source_shards,
+        "source_tags": layout.source_tags,
+    }
+    for ours in ("source_processed", "reference", "target_processed", "catalog", "runs"):
+        written = _parts(getattr(layout, ours))
+        for name, root in theirs.items():
+            read = _parts(root)
+            shorter = min(len(written), len(read))
+            if written[:shorter] == read[:shorter]:
+                raise SettingsError(
+                    f"[paths] {ours} and {name} overlap ({getattr(layout, ours)}, {root}): {name} is only ever read;"
+                    " give them places of their own"
+                )
+
+
+def _parts(path: UPath) -> tuple[str, ...]:
+    return (str(getattr(path, "protocol", "")), *path.path.strip("/").split("/"))
 
 
 def is_local(path: UPath) -> bool:

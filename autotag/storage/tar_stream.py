@@ -12,6 +12,7 @@ from typing import BinaryIO
 from autotag.errors import BadShardError, RetryableError
 
 _BLOCK = tarfile.BLOCKSIZE
+_REST_BYTES = 1 << 20
 _END = bytes(_BLOCK)
 _MAX_EXTENSION_BYTES = 1 << 20  # extended headers hold names; a larger one is damage or an attack
 _SKIP_BYTES = 1 << 20
@@ -64,6 +65,17 @@ class TarStream:
             after = info.offset_data + _padded(info.size) if _has_data(info) else info.offset_data
             yield info
             self._skip_to(after)
+        self._check_rest()
+
+    def _check_rest(self) -> None:
+        """After the end marker a tar holds zeros only; two tars in one file would lose the second without a word."""
+        at = self.offset_bytes
+        while rest := self._read(_REST_BYTES):
+            if rest.strip(b"\0"):
+                raise BadShardError(
+                    f"{self._name}: there is data after the end marker at byte {at}: is it several tars in one file?"
+                    " Join them with a tar tool"
+                )
 
     def take(self, info: tarfile.TarInfo) -> bytes:
         """The data of the member whose header came last.

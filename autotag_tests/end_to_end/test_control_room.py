@@ -30,8 +30,6 @@ quiet_s = 1.0
 sensor_interval_s = 5
 [ray]
 num_cpus = 2
-[compute]
-in_process_below = 0
 """
 FLAGS = [
     "--no-sandbox",
@@ -47,7 +45,8 @@ FLAGS = [
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     settings = tmp_path / "autotag.toml"
-    settings.write_text(SETTINGS_TOML + QUICK, encoding="utf-8")
+    on_ray = SETTINGS_TOML.replace("[compute]", "[compute]\nin_process_below = 0")
+    settings.write_text(on_ray + QUICK, encoding="utf-8")
     (tmp_path / "data" / "target").mkdir(parents=True)
     return settings
 

@@ -11,6 +11,7 @@ import pytest
 from autotag.domain.schemas import EVIDENCE
 from autotag.domain.votes import VoteRules
 from autotag.errors import CorruptIndexError, MissingInputError, ModelMismatchError
+from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.tag_folder import TaggedFolder, tag_folder
 from autotag.reference.searcher import SearchOptions
@@ -290,4 +291,14 @@ def test_a_damaged_manifest_is_refused_and_named(
     embedded_folder(colours, folders)
     (current(colours.layout.reference, colours.model_id) / "manifest.json").write_bytes(content)
     with pytest.raises(CorruptIndexError, match=r"manifest\.json.*build-index"):
+        tagged(colours, "trip")
+
+
+def test_vectors_of_an_earlier_state_of_the_folder_are_not_tagged(
+    colours: PipelinePlan, folders: Folders
+) -> None:
+    embedded_folder(colours, folders)
+    folders.make("trip", {"b.png": coloured("blue", 51)})
+    list_target_images(colours, "trip")
+    with pytest.raises(MissingInputError, match="earlier state"):
         tagged(colours, "trip")

@@ -32,9 +32,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
 
     def reader(step: str):
-        def read(folder, name: str) -> bytes:
+        def read(folder, name: str, media: str = "") -> bytes:
             found.append((step, name))
-            return read_file(folder, name)
+            return read_file(folder, name, media)
 
         return read
 

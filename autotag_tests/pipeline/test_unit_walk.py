@@ -8,7 +8,7 @@ from upath import UPath
 
 from autotag.compute.stage_clock import StageClock
 from autotag.errors import MissingInputError, RejectedImageError
-from autotag.pipeline.unit_walk import UnitImages, walk_unit
+from autotag.pipeline.unit_walk import MAX_BATCH_PIXELS, UnitImages, walk_unit
 from autotag.storage.attempts import AttemptJournal, _read
 from autotag.storage.images import ImageLimits
 from autotag_tests.conftest import picture
@@ -128,3 +128,14 @@ def test_times_are_kept_by_stage(tmp_path: Path) -> None:
     clock = StageClock()
     list(walk_unit(unit(), ImageLimits(), journal_at(tmp_path), clock, 4, 1))
     assert set(clock.ms) == {"read", "decode"}
+
+
+@given(st.lists(st.integers(1, 100_000_000), min_size=1, max_size=11), st.integers(1, 12))
+def test_large_images_come_in_small_batches(pixels: list[int], batch: int) -> None:
+    journal = AttemptJournal(UPath("memory://walk/large.json"), "run", 2)
+    images = UnitImages(NAMES[: len(pixels)], lambda index: FILES[index], pixels)
+    seen: list[int] = []
+    for indices, _ in walk(images, journal, batch=batch):
+        assert len(indices) == 1 or sum(pixels[index] for index in indices) <= MAX_BATCH_PIXELS
+        seen.extend(indices)
+    assert seen == list(range(len(pixels)))

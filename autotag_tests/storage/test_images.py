@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import types
 import warnings
 import zlib
 from collections.abc import Callable
@@ -364,3 +365,13 @@ def test_images_can_be_imported_without_tables_or_engines() -> None:
     code = f"import sys, autotag.storage.images; sys.exit(' '.join(set('{heavy}'.split()) & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_an_opener_that_ultralytics_put_in_place_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def installs_packages(*arguments: object, **options: object) -> None:
+        raise AssertionError("this one would install a package")
+
+    patches = types.SimpleNamespace(_image_open=Image.open)
+    monkeypatch.setitem(sys.modules, "ultralytics.utils.patches", patches)
+    monkeypatch.setattr(Image, "open", installs_packages)
+    assert "known kind" in reason(b"<html>404</html>")

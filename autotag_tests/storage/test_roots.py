@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from autotag.errors import UnwritableRootError
-from autotag.storage.roots import is_local, make_directory
+from autotag.errors import SettingsError, UnwritableRootError
+from autotag.settings import Settings
+from autotag.storage.roots import is_local, layout_of, make_directory
 
 
 def test_local_paths_are_told_from_stores(tmp_path: Path) -> None:
@@ -24,3 +25,22 @@ def test_a_root_that_refuses_is_named_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UnwritableRootError, match=r"file.*cannot be written.*\[paths\]"):
         make_directory(UPath(tmp_path / "file" / "below"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("target_processed", "data/target"),
+        ("target_processed", "data/target/results"),
+        ("target", "data"),
+        ("reference", "data/source/shards"),
+        ("source_tags", "data/source/processed"),
+    ],
+)
+def test_a_root_that_is_written_never_meets_one_that_is_the_users(
+    tmp_path: Path, key: str, value: str
+) -> None:
+    file = tmp_path / "autotag.toml"
+    file.write_text(f'[paths]\n{key} = "{value}"\n', encoding="utf-8")
+    with pytest.raises(SettingsError, match=f"{key}.*overlap|overlap.*{key}|and {key}"):
+        layout_of(Settings.load(file))

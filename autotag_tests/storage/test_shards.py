@@ -371,3 +371,14 @@ def test_counts_that_do_not_close_are_an_error() -> None:
 )
 def test_keys_follow_webdataset(name: str, expected: tuple[str, str]) -> None:
     assert split_member_name(name) == expected
+
+
+def test_a_second_tar_in_the_same_file_is_an_error_and_not_lost() -> None:
+    one = tar([("a.jpg", b"1")])
+    two = tar([("b.jpg", b"2")])
+    with pytest.raises(BadShardError, match="after the end marker"):
+        list(reader(one + two))
+
+
+def test_zeros_after_the_end_are_padding() -> None:
+    assert [each.key for each in reader(tar([("a.jpg", b"1")]) + bytes(51_200))] == ["a"]

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -72,8 +71,16 @@ class AutotagRuntime(dg.ConfigurableResource):
     def vote_rules(self) -> VoteRules:
         """The settings' rules of the vote."""
         tagging = self.settings.tagging
-        rules = VoteRules(k=tagging.k, min_votes=tagging.min_votes, max_tags=tagging.max_tags)
-        return rules if tagging.threshold is None else replace(rules, min_score=tagging.threshold)
+        return VoteRules(
+            k=tagging.k,
+            min_votes=tagging.min_votes,
+            min_score=tagging.threshold,
+            min_similarity=tagging.min_similarity,
+            temperature=tagging.temperature,
+            object_discount=tagging.object_discount,
+            rare_share=tagging.rare_share,
+            max_tags=tagging.max_tags,
+        )
 
     def search_options(self) -> SearchOptions:
         """How the reference index is searched."""
