@@ -13,6 +13,7 @@ AutotagError
 │   ├── UnwritableRootError     a data root that refuses writes
 │   └── CountsDoNotCloseError   in != out + rejected + duplicates: a bug, never data
 ├── RetryableError              the same call may succeed later
+│   ├── InUseError              another process works on the same folder, shard or index
 │   └── WorkerLostError         a worker process died more often than allowed
 └── RejectedImageError          one image that cannot be used: becomes a row in rejects, never leaves the pipeline
 """
@@ -77,6 +78,10 @@ class CountsDoNotCloseError(PermanentError):
 
 class RetryableError(AutotagError):
     """The same call may succeed later."""
+
+
+class InUseError(RetryableError):
+    """Another process works on the same folder, shard or index."""
 
 
 class WorkerLostError(RetryableError):

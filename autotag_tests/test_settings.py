@@ -1,3 +1,4 @@
+import json
 import pickle
 from pathlib import Path
 
@@ -183,6 +184,50 @@ def test_settings_are_frozen_and_travel(file: Path) -> None:
     copy = pickle.loads(pickle.dumps(settings))
     assert copy == settings
     assert copy.base == settings.base
+
+
+def test_recorded_settings_come_back_whatever_file_environment_and_directory_say_by_then(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.load(write(file, 'profile = "gpu"\n[paths]\ndata = "d"\n'))
+    record = json.loads(json.dumps(settings.as_record()))
+    file.unlink()
+    monkeypatch.chdir(tmp_path.parent)
+    monkeypatch.setenv("AUTOTAG_MODELS__DEVICE", "cuda:7")
+    again = Settings.from_record(record)
+    assert again == settings
+    assert again.file == file
+    assert layout_of(again) == layout_of(settings)
+    assert again.changed_keys(settings) == []
+
+
+def test_settings_without_a_file_keep_the_directory_they_were_read_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = Settings.load().as_record()
+    monkeypatch.chdir(tmp_path.parent)
+    again = Settings.from_record(record)
+    assert (again.file, again.base) == (None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"settings": {"tagging": {"kk": 3}}}, r"tagging\.kk: Extra inputs"),
+        ({"settings": 3}, "no record of settings"),
+        ({"base": None}, "no record of settings"),
+    ],
+)
+def test_a_record_with_other_keys_or_types_is_refused(change: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Settings.from_record({**Settings().as_record(), **change})
+
+
+def test_changed_keys_are_named_in_order(file: Path) -> None:
+    before = Settings.load(write(file, ""))
+    after = Settings.load(write(file, '[tagging]\nk = 3\n[models]\ndevice = "cuda"\n[index]\nprobes = 500\n'))
+    assert after.changed_keys(before) == ["models.device", "tagging.k"]
 
 
 def test_dagsters_home_lies_below_the_data_unless_that_is_no_local_path(

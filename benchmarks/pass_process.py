@@ -29,6 +29,7 @@ from autotag.pipeline.plan import (
 from autotag.pipeline.read_source_images import SourceImagesWorker
 from autotag.pipeline.run_units import Step, run_step
 from autotag.settings import Settings
+from autotag.storage.without_pandas import leave_pandas_alone
 
 ENGINES = ("actors", "data", "in-process")
 
@@ -138,5 +139,6 @@ def main() -> None:
     """Run the request that the first argument names; the last line is the result."""
     request = PassRequest(**json.loads(Path(sys.argv[1]).read_text()))
     entered = time.time()
+    leave_pandas_alone()  # as the command line does
     result = run_pass(request)
     sys.stdout.write(json.dumps({"entered": entered, **result}) + "\n")

@@ -70,7 +70,7 @@ def measure_words(data: Path, work: Path, more: str) -> dict[str, Any]:
     autotag(settings, "build-index")
     plan = plan_of(Settings.load(settings), "benchmark")
     reference, embedder = open_reference(plan.layout, plan.model_id), loaded_embedder(plan.embedder)
-    held = len(set(reference.mapping["key"].to_pylist()))
+    held = sum(shard.images for shard in reference.manifest.shards.values())
     if held != len(rows):
         raise MissingInputError(f"the index holds {held} images instead of {len(rows)}")
     started = time.perf_counter()

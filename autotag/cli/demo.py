@@ -19,7 +19,9 @@ TABLE_IMAGES = 8
 
 def demo(
     directory: Annotated[Path, typer.Option("--dir", help="Everything is made below it.")] = Path("demo"),
-    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser at the end.")] = False,
+    show: Annotated[
+        bool, typer.Option("--open", help="Open the first contact sheet in a browser at the end.")
+    ] = False,
 ) -> None:
     """Sample archive, all assets, two tagged folders, a page to look at. A few minutes, no download."""
     from autotag.samples.photos import make_photo_sample

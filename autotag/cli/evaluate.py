@@ -17,11 +17,13 @@ TAGS_SHOWN = 20
 
 def evaluate(
     folder: Folder,
-    truth: Annotated[Path, typer.Option(help="Parquet with the columns file and tags.")],
+    truth: Annotated[
+        Path, typer.Option(help="Parquet file of the known tags, with the columns file and tags.")
+    ],
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a folder's tags with known ones: micro and macro precision, recall and F1."""
+    """Compare a tagged folder with tags that are known: precision, recall and F1, overall and by tag."""
     from upath import UPath
 
     from autotag.domain.identity import folder_key

@@ -13,14 +13,14 @@ from autotag.cli.summary import print_json
 if TYPE_CHECKING:
     from autotag.samples.writer import SampleSummary
 
-sample = typer.Typer(help="Make a sample archive and target folders from photographs on this machine.")
+sample = typer.Typer(help="Make a sample archive, with folders to tag, of pictures on this machine.")
 
 Root = Annotated[Path, typer.Option("--dir", help="Data root to make.")]
 
 
 @sample.command()
 def photos(root: Root = Path("data"), as_json: AsJson = False) -> None:
-    """From photographs that installed packages ship."""
+    """Of photographs that installed packages ship, with known tags of one folder, for evaluate."""
     from autotag.samples.photos import make_photo_sample
 
     _print(make_photo_sample(root), as_json)
@@ -31,11 +31,13 @@ def stamps(
     root: Root = Path("data"),
     stamps_dir: Annotated[
         Path | None,
-        typer.Option("--from", help="Unpacked tuxpaint-stamps-default; default the installed one."),
+        typer.Option(
+            "--from", help="Where tuxpaint-stamps-default is unpacked; default where Debian installs it."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """From Debian's tuxpaint-stamps-default, with ground truth for evaluate."""
+    """Of the photographs in Debian's tuxpaint-stamps-default, with known tags for evaluate."""
     from autotag.samples.stamps import make_stamps_sample
 
     _print(make_stamps_sample(root, stamps_dir), as_json)

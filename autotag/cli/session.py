@@ -1,17 +1,19 @@
 """One command's session: settings, Dagster instance, and runs of the assets a verb stands for."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autotag import errors
 from autotag.domain.identity import folder_key, parse_shard_range, shard_name
-from autotag.errors import MissingInputError, PermanentError, UnwritableRootError, UsageError
+from autotag.errors import MissingInputError, PermanentError, SettingsError, UnwritableRootError, UsageError
 from autotag.settings import CONFIG_VARIABLE, Settings, dagster_home, export
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
+    from upath import UPath
 
     from autotag.storage.layout import Layout
 
@@ -84,7 +86,9 @@ class Session:
             UnwritableRootError: no Dagster home can be made.
         """
         from autotag.storage.roots import layout_of
+        from autotag.storage.without_pandas import leave_pandas_alone
 
+        leave_pandas_alone()
         settings = Settings.load(config)
         if settings.file:
             export(CONFIG_VARIABLE, str(settings.file))
@@ -146,13 +150,18 @@ class Session:
         """Run a job's assets and their checks here, over one partition or a range of them, on the shared instance.
 
         Raises:
+            InUseError: another process works on one of the partitions, or on the index.
             PermanentError: the run failed; the message is the failing step's own.
             KeyboardInterrupt: it was interrupted; the run is recorded as cancelled.
         """
         import dagster as dg
 
         from autotag.definitions import defs
+        from autotag.defs.shard_changes import shard_observations
+        from autotag.storage.locks import refuse_held
 
+        for lock, what in self._locks(job, partitions):
+            refuse_held(lock, what)
         tags = {"autotag/verb": ", ".join(assets)}
         if len(partitions) > 1:
             tags |= {RANGE_START_TAG: partitions[0], RANGE_END_TAG: partitions[-1]}
@@ -162,6 +171,10 @@ class Session:
             "resources": {"runtime": {"config": {"config": str(self.settings.file or "")}}},
         }
         with _instance() as instance:
+            if job == "source_job":
+                # First: what is made from a shard is recorded as made from the version that is known by then.
+                for seen in shard_observations(instance, self.layout, partitions):
+                    instance.report_runless_asset_event(seen)
             result = defs.resolve_job_def(job).execute_in_process(
                 instance=instance,
                 asset_selection=[dg.AssetKey(name) for name in assets],
@@ -173,6 +186,20 @@ class Session:
         if not result.success:
             raise _failure(result)
         return _outcome(result)
+
+    def _locks(self, job: str, partitions: Sequence[str]) -> "Iterator[tuple[UPath, str]]":
+        """What the job's steps will hold, and how it is called; they take it themselves."""
+        from autotag.pipeline.plan import plan_of
+
+        if job == "process_target_job":
+            for key in partitions:
+                yield self.layout.folder_tables(key).lock, f"folder {key}"
+            return
+        model_id = plan_of(self.settings, "").model_id
+        if job == "index_job":
+            yield self.layout.index_lock(model_id), f"the reference index of {model_id}"
+        for shard in partitions:
+            yield self.layout.source(model_id).lock(shard), f"shard {shard}"
 
 
 def _instance() -> "DagsterInstance":
@@ -187,16 +214,26 @@ def _failure(result: "ExecuteInProcessResult") -> BaseException:
             data = event.step_failure_data
             told = data.user_failure_data
             if told is not None and told.description:
-                return PermanentError(told.description)
+                return _kind(told.metadata)(told.description)
             return _unexpected(event.step_key or "", data.error, result.run_id)
     told = "\n".join(event.message or "" for event in result.all_events if event.is_failure)
     return PermanentError(told or f"run {result.run_id} failed; look at it in the UI (autotag up)")
 
 
+def _kind(metadata: Mapping[str, Any]) -> type[PermanentError]:
+    """Settings and arguments that are wrong have an exit code of their own."""
+    from autotag.defs.materialized import ERROR_CLASS
+
+    name = getattr(metadata.get(ERROR_CLASS), "value", "")
+    return {kind.__name__: kind for kind in (SettingsError, UsageError)}.get(str(name), PermanentError)
+
+
 def _unexpected(step: str, error: Any, run_id: str) -> BaseException:
-    """A bug or the machine: the first cause in one line; its trace is in the UI."""
-    while error is not None and error.cause is not None:
+    """An error of ours that retries did not help, as it is; else a bug or the machine, whose trace is in the UI."""
+    while error is not None and error.cause is not None and not _is_ours(error):
         error = error.cause
+    if error is not None and _is_ours(error):
+        return PermanentError((error.message or "").partition(": ")[2].strip())
     if error is None:
         return PermanentError(f"{step} failed in run {run_id}; look at it in the UI (autotag up)")
     if error.cls_name in INTERRUPTIONS:
@@ -205,6 +242,11 @@ def _unexpected(step: str, error: Any, run_id: str) -> BaseException:
     return PermanentError(
         f"{step}: {lines[0]}\nThe trace is in run {run_id}; look at it in the UI (autotag up)"
     )
+
+
+def _is_ours(error: Any) -> bool:
+    kind = getattr(errors, error.cls_name or "", None)
+    return isinstance(kind, type) and issubclass(kind, errors.AutotagError)
 
 
 def _outcome(result: "ExecuteInProcessResult") -> Outcome:

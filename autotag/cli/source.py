@@ -22,12 +22,13 @@ def segment_source(shards: Shards = None, config: Config = None, as_json: AsJson
 def embed_source(
     shards: Shards = None,
     boxes_from: Annotated[
-        str, typer.Option(help="Model id whose boxes are used; default the only one with this detector.")
+        str,
+        typer.Option(help="Model id whose boxes are used; default the only one of the settings' detector."),
     ] = "",
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Embed the recorded regions with another embedder, without detecting again."""
+    """Embed with another embedder, on boxes that segment-source recorded, without detecting again."""
     session = Session.open(config)
     wanted = session.shards(shards)
     boxes = boxes_from or _recorded_model(session, wanted)

@@ -10,22 +10,22 @@ JOB = "process_target_job"
 
 
 def process_target(folder: Folder, config: Config = None, as_json: AsJson = False) -> None:
-    """Tag a folder: images, regions, embeddings, tags."""
+    """Tag a folder, from images to tags. What is done already is not done again."""
     _run(folder, ["target_images", "target_crops", "target_embeddings", "folder_tags"], config, as_json)
 
 
 def segment_target(folder: Folder, config: Config = None, as_json: AsJson = False) -> None:
-    """Read a folder's images and find their regions; crops are saved."""
+    """First step alone: read a folder's images, find their regions and save the crops."""
     _run(folder, ["target_images", "target_crops"], config, as_json)
 
 
 def embed_target(folder: Folder, config: Config = None, as_json: AsJson = False) -> None:
-    """Embed a folder's recorded regions."""
+    """Second step alone: embed the regions that segment-target found."""
     _run(folder, ["target_embeddings"], config, as_json)
 
 
 def tag_target(folder: Folder, config: Config = None, as_json: AsJson = False) -> None:
-    """Let the archive vote a folder's tags; the evidence is kept."""
+    """Last step alone: let the archive vote the tags of what embed-target made, and keep the evidence."""
     _run(folder, ["folder_tags"], config, as_json)
 
 

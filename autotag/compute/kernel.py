@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from autotag.compute.memory_errors import is_out_of_memory
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.regions import Region, RegionRules, RgbImage, cut, keep_regions
 from autotag.errors import PermanentError, RejectedImageError, RetryableError
@@ -113,22 +114,33 @@ def _isolate(
 ) -> list[_Result | RejectedImageError]:
     """Run a batch; when it fails, item by item, so that one bad image costs only itself."""
     good = [item for item in items if not isinstance(item, RejectedImageError)]
-    results = iter(_batch_or_each(stage, call, good))
+    results = iter(_batch_or_less(stage, call, good))
     return [item if isinstance(item, RejectedImageError) else next(results) for item in items]
 
 
-def _batch_or_each(
+def _batch_or_less(
     stage: str, call: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequence[_Item]
 ) -> Sequence[_Result | RejectedImageError]:
+    """One result an item; a batch that memory does not hold goes in halves.
+
+    Raises:
+        RetryableError: memory does not hold a single image.
+    """
     try:
         return _complete(call(items), len(items))
     except (PermanentError, RetryableError):  # weights or a device that are not there: no image's fault
         raise
-    except Exception:
-        results = [_one(stage, call, item) for item in items]
-        if len(items) >= SYSTEMATIC_FAILURES and all(isinstance(r, RejectedImageError) for r in results):
-            raise
-        return results
+    except Exception as error:
+        if not is_out_of_memory(error):
+            results = [_one(stage, call, item) for item in items]
+            if len(items) >= SYSTEMATIC_FAILURES and all(isinstance(r, RejectedImageError) for r in results):
+                raise
+            return results
+        if len(items) <= 1:
+            raise _too_little_memory(stage, error) from error
+    # Outside of the handler: as long as the error is handled, its trace holds the memory of the whole batch.
+    middle = len(items) // 2
+    return [*_batch_or_less(stage, call, items[:middle]), *_batch_or_less(stage, call, items[middle:])]
 
 
 def _one(
@@ -140,8 +152,20 @@ def _one(
         raise
     except RejectedImageError as error:
         return error
-    except Exception as error:  # noqa: BLE001 - whatever a network raises on one picture costs that picture
+    except Exception as error:  # whatever else a network raises on one picture costs that picture
+        if is_out_of_memory(error):
+            raise _too_little_memory(stage, error) from error
         return RejectedImageError(stage, f"{type(error).__name__}: {error}"[:300])
+
+
+def _too_little_memory(stage: str, error: Exception) -> RetryableError:
+    told = " ".join(str(error).split())[:300]
+    return RetryableError(
+        f"{stage}: there is not enough memory for one image ({type(error).__name__}: {told});"
+        f" lower [models] {'detector' if stage == 'detect' else 'embedder'}_batch, [compute] batch_images,"
+        " [images] max_pixels or [regions] max_regions, run fewer [ray] actors on a device, or end what else uses"
+        " its memory, then run the step again"
+    )
 
 
 def _complete(results: Sequence[_Result], count: int) -> Sequence[_Result]:

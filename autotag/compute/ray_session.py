@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from autotag.compute.engine import MAX_WORKER_DEATHS
 from autotag.errors import RetryableError, SettingsError
 
 
@@ -23,7 +24,7 @@ class RaySpec:
     actors: int = 0
     cpus_per_actor: float = 1.0
     gpus_per_actor: float = 0.0
-    max_worker_deaths: int = 24
+    max_worker_deaths: int = MAX_WORKER_DEATHS
 
     @property
     def threads(self) -> int:

@@ -1,26 +1,43 @@
 """Runs the chunks of a folder on the engine that suits its size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from autotag.compute.engine import WorkerPlan
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.domain.counts import StepCounts
-from autotag.pipeline.plan import PipelinePlan
-from autotag.pipeline.run_units import Step, run_step
-from autotag.pipeline.target_parts import Chunk, chunks_of
-from autotag.storage.tables import count_rows
 
-Finish = Callable[[PipelinePlan, list[Chunk], str], StepCounts]
+if TYPE_CHECKING:
+    from autotag.compute.engine import WorkerPlan
+    from autotag.pipeline.plan import PipelinePlan
+    from autotag.pipeline.target_parts import Chunk
+
+Finish = Callable[["PipelinePlan", "list[Chunk]", str], StepCounts]
+
+
+@contextmanager
+def folder_held(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> Iterator[None]:
+    """Hold the step's folder inside the block.
+
+    Raises:
+        InUseError: another process works on it.
+    """
+    from autotag.storage.locks import held
+    from autotag.storage.roots import layout_of
+
+    key = context.partition_key
+    with held(layout_of(runtime.settings).folder_tables(key).lock, f"folder {key}"):
+        yield
 
 
 def run_folder(
     context: dg.AssetExecutionContext,
     runtime: AutotagRuntime,
-    worker: Callable[[PipelinePlan], WorkerPlan],
+    worker: "Callable[[PipelinePlan], WorkerPlan]",
     finish: Finish,
-) -> tuple[PipelinePlan, StepCounts]:
+) -> tuple["PipelinePlan", StepCounts]:
     """Run a worker over the folder's chunks, then join their parts.
 
     Args:
@@ -29,6 +46,10 @@ def run_folder(
         worker: the worker for a plan; the plan depends on the engine.
         finish: joins the parts.
     """
+    from autotag.pipeline.run_units import Step, run_step
+    from autotag.pipeline.target_parts import chunks_of
+    from autotag.storage.tables import count_rows
+
     plan, key = runtime.plan(context), context.partition_key
     name = context.asset_key.to_user_string()
     chunks = chunks_of(plan, key, runtime.settings.compute.chunk_files)

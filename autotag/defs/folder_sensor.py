@@ -1,13 +1,17 @@
 """The sensor: a folder that appears below the target root becomes a partition, and is processed once it is quiet.
 
-The cursor holds one path, where the next look begins when one tick's time was not enough. What was processed
-is read from the folders' own tables, and one change asks for one run, however often the sensor looks.
+The cursor holds one path, where the next look begins when one tick's time was not enough, and when changes that
+are dated in the future were first seen. What was processed, and by which models, is read from the folders' own
+tables; one change of files or models asks for one run, however often the sensor looks.
 """
 
+import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -16,12 +20,11 @@ from autotag.defs.partitions import SETTINGS, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.domain.identity import folder_key, folder_path
 from autotag.errors import AutotagError
-from autotag.pipeline.discover_folders import FoundFolder, find_folder, folder_paths
-from autotag.pipeline.plan import plan_of
 from autotag.settings import Settings
-from autotag.storage.layout import Layout
-from autotag.storage.releases import current_version
-from autotag.storage.roots import layout_of
+
+if TYPE_CHECKING:
+    from autotag.pipeline.discover_folders import FoundFolder
+    from autotag.storage.layout import Layout
 
 TICK_BUDGET_S = 40.0
 """Dagster ends a tick after 60 s; a look at a very large root goes on in the next one."""
@@ -32,6 +35,9 @@ MAX_RUNS_A_TICK = 500
 MAX_PARTITIONS = 50_000
 """Dagster's pages grow slow beyond this; further folders wait until others are retired."""
 
+MAX_REMEMBERED = 500
+"""Folders that changed in the future and are remembered in the cursor; further ones wait until these are done."""
+
 
 @dg.sensor(
     job=process_target_job,
@@ -40,34 +46,79 @@ MAX_PARTITIONS = 50_000
 )
 def target_folder_sensor(context: dg.SensorEvaluationContext, runtime: AutotagRuntime) -> dg.SensorResult:
     """New folders become partitions and are tagged once they are quiet; changed ones again; removed ones are retired."""
+    from autotag.storage.roots import layout_of
+
     settings = runtime.settings
     layout = layout_of(settings)
     if not layout.target.is_dir():
         # A drive that is not mounted: nothing is retired because of it.
         return dg.SensorResult(skip_reason=f"{layout.target} is not there; make it, or set [paths] target")
     known = set(context.instance.get_dynamic_partitions(str(target_folders.name)))
-    look = _look(layout, context.cursor or "", settings.target.quiet_s)
+    model_id, obstacle = _models(settings)
+    look = _look(layout, _Memory.of(context.cursor), settings.target.quiet_s, model_id)
     gone = [key for key in sorted(known - look.keys) if not (layout.target / folder_path(key)).is_dir()]
     room = max(0, MAX_PARTITIONS - len(known) + len(gone))
     new = [folder.key for folder in look.found if folder.key not in known]
     registered = known.union(new[:room])
-    due = [folder for folder in look.due if folder.key in registered]
-    obstacle = _obstacle(settings, layout) if due else ""
+    due = [folder for folder in look.states[_State.DUE] if folder.key in registered]
+    obstacle = obstacle or (_no_index(layout, model_id) if due else "")
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if new[:room]:
         requests.append(target_folders.build_add_request(new[:room]))
     if gone:
         requests.append(target_folders.build_delete_request(gone))
-    runs = [] if obstacle else [_request(folder) for folder in due]
-    told = f"{len(look.found)} folders looked at, {look.settling} not quiet yet"
+    runs = [] if obstacle else [_request(folder, model_id) for folder in due]
+    settling, held = len(look.states[_State.SETTLING]), len(look.states[_State.HELD])
+    told = f"{len(look.found)} folders looked at, {settling} not quiet yet"
+    told += f", {held} being worked on" if held else ""
     told += f"; {len(new) - room} wait until others are retired" if len(new) > room else ""
     told += f"; {len(due)} to be tagged, but {obstacle}" if obstacle else ""
     return dg.SensorResult(
         run_requests=runs,
         dynamic_partitions_requests=requests,
-        cursor=look.next_path,
+        cursor=look.memory.to_cursor(),
         skip_reason=None if runs else told,
     )
+
+
+class _State(Enum):
+    """What a folder needs: nothing, time, the end of another run, or a run."""
+
+    DONE = auto()
+    SETTLING = auto()
+    HELD = auto()
+    DUE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What one tick leaves to the next.
+
+    Attributes:
+        next_path: where it goes on; "" for the beginning.
+        ahead: of folders that changed in the future: their version, and when it was first seen.
+    """
+
+    next_path: str = ""
+    ahead: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, cursor: str | None) -> "_Memory":
+        """The inverse of `to_cursor`; a cursor that is none of ours starts from the beginning."""
+        try:
+            told = json.loads(cursor or "{}")
+            ahead = {key: (str(version), float(seen_s)) for key, (version, seen_s) in told["ahead"].items()}
+            return cls(str(told["next_path"]), ahead)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls()
+
+    def to_cursor(self) -> str:
+        return json.dumps({"next_path": self.next_path, "ahead": self.ahead})
+
+    def first_seen_s(self, folder: "FoundFolder", now_s: float) -> float:
+        """When the folder's version was first seen: now, if it is new."""
+        version, seen_s = self.ahead.get(folder.key, ("", now_s))
+        return min(seen_s, now_s) if version == folder.version else now_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,50 +128,77 @@ class _Look:
     Attributes:
         keys: of all folders, looked at or not.
         found: folders with images that were looked at.
-        due: those of them that are to be tagged.
-        settling: how many changed too lately.
-        next_path: where the next tick goes on; "" for the beginning.
+        states: the same folders, by their state.
+        memory: for the next tick.
     """
 
     keys: frozenset[str]
-    found: Sequence[FoundFolder]
-    due: Sequence[FoundFolder]
-    settling: int
-    next_path: str
+    found: "Sequence[FoundFolder]"
+    states: "Mapping[_State, Sequence[FoundFolder]]"
+    memory: _Memory
 
 
-def _look(layout: Layout, after: str, quiet_s: float) -> _Look:
+def _look(layout: "Layout", memory: _Memory, quiet_s: float, model_id: str) -> _Look:
     """Look at folders after a path, until the tick's time or its runs are used up."""
+    from autotag.pipeline.discover_folders import find_folder, folder_paths
+
     deadline = time.monotonic() + TICK_BUDGET_S
     paths = list(folder_paths(layout.target))
+    keys = frozenset(map(folder_key, paths))
+    ahead = {key: seen for key, seen in memory.ahead.items() if key in keys}
     found: list[FoundFolder] = []
-    due: list[FoundFolder] = []
-    settling, stopped_at = 0, ""
+    states: dict[_State, list[FoundFolder]] = {state: [] for state in _State}
+    after, stopped_at = PurePosixPath(memory.next_path).parts, ""
     for path in paths:
-        if after and PurePosixPath(path).parts <= PurePosixPath(after).parts:
+        if after and PurePosixPath(path).parts <= after:
             continue
-        folder = find_folder(layout, path)
+        folder, now_s = find_folder(layout, path), time.time()
         if folder is not None:
             found.append(folder)
-            if not folder.is_processed:
-                quiet = folder.is_quiet(time.time(), quiet_s)
-                due += [folder] if quiet else []
-                settling += not quiet
-        if len(due) >= MAX_RUNS_A_TICK or time.monotonic() > deadline:
+            seen_s = memory.first_seen_s(folder, now_s)
+            is_quiet = folder.is_quiet(now_s, quiet_s, seen_s)
+            state = _state(folder, model_id, is_quiet, layout)
+            states[state].append(folder)
+            ahead.pop(folder.key, None)
+            if state is not _State.DONE and folder.changed_s > now_s and len(ahead) < MAX_REMEMBERED:
+                ahead[folder.key] = (folder.version, round(seen_s, 1))
+        if len(states[_State.DUE]) >= MAX_RUNS_A_TICK or time.monotonic() > deadline:
             stopped_at = path
             break
     next_path = "" if not paths or stopped_at == paths[-1] else stopped_at
-    return _Look(frozenset(map(folder_key, paths)), found, due, settling, next_path)
+    return _Look(keys, found, states, _Memory(next_path, ahead))
 
 
-def _request(folder: FoundFolder) -> dg.RunRequest:
-    return dg.RunRequest(run_key=f"{folder.key}:{folder.version}", partition_key=folder.key)
+def _state(folder: "FoundFolder", model_id: str, is_quiet: bool, layout: "Layout") -> _State:
+    """Tags of another model id are none; of any, where the settings' own is not known."""
+    from autotag.storage.locks import is_held
+
+    if folder.tagged_by and folder.tagged_by == (model_id or folder.tagged_by):
+        return _State.DONE
+    if not is_quiet:
+        return _State.SETTLING
+    return _State.HELD if is_held(layout.folder_tables(folder.key).lock) else _State.DUE
 
 
-def _obstacle(settings: Settings, layout: Layout) -> str:
-    """Why no folder can be tagged now; a run that failed for it would not be asked for again."""
+def _request(folder: "FoundFolder", model_id: str) -> dg.RunRequest:
+    return dg.RunRequest(run_key=f"{folder.key}:{folder.version}:{model_id}", partition_key=folder.key)
+
+
+def _models(settings: Settings) -> tuple[str, str]:
+    """The model id of the settings, or why there is none: a run that failed for it would not be asked for again."""
+    from autotag.pipeline.plan import plan_of
+
     try:
-        model_id = plan_of(settings, "").model_id
+        return plan_of(settings, "").model_id, ""
+    except AutotagError as error:
+        return "", str(error)
+
+
+def _no_index(layout: "Layout", model_id: str) -> str:
+    """Why no folder can be tagged now; empty where there is an index to vote."""
+    from autotag.storage.releases import current_version
+
+    try:
         released = current_version(layout.reference, model_id)
     except AutotagError as error:
         return str(error)

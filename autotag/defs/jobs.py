@@ -8,6 +8,12 @@ source_job = dg.define_asset_job(
     description="Archive shards: manifest, then regions and vectors.",
 )
 
+observe_source_job = dg.define_asset_job(
+    "observe_source_job",
+    selection=dg.AssetSelection.assets("source_shards"),
+    description="Looks which archive shards changed; nothing is read or made.",
+)
+
 index_job = dg.define_asset_job(
     "index_job",
     selection=dg.AssetSelection.assets("faiss_index"),

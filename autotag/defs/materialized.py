@@ -39,14 +39,16 @@ def metadata(counts: StepCounts, *, model_id: str = "", path: object = None, **m
 
 MAX_RETRIES = 2
 RETRY_WAIT_S = 10.0
+ERROR_CLASS = "error class"
+"""Metadata of a failure: from it the command line knows what exit code stands for it."""
 
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """Our errors as Dagster failures; what may pass by itself is tried again, twice."""
+    """Our errors as Dagster failures that name their class; what may pass by itself is tried again, twice."""
     try:
         yield
     except RetryableError as error:
         raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_WAIT_S) from error
     except AutotagError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(str(error), {ERROR_CLASS: type(error).__name__}, allow_retries=False) from error

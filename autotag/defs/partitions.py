@@ -3,7 +3,7 @@
 import dagster as dg
 
 from autotag.domain.identity import shard_name
-from autotag.domain.schemas import SCHEMA_VERSION
+from autotag.domain.schema_version import SCHEMA_VERSION
 from autotag.settings import Settings
 
 SETTINGS = Settings.load()

@@ -21,6 +21,8 @@ class ArchiveTags:
         tag_starts: int64 (m + 1,); the tags of image i are `tag_ids[tag_starts[i] : tag_starts[i + 1]]`.
         tag_ids: int64, ids of 0 or more, none twice in an image.
         voter: int64 (m,), 0 or more. Images of the same number are copies of each other: together they have one vote.
+        elsewhere: int64 (tags,), how many images that are not among the m have each tag, each a voter by itself; None
+            where the m are all there are.
     """
 
     media: Ints
@@ -28,6 +30,7 @@ class ArchiveTags:
     tag_starts: Ints
     tag_ids: Ints
     voter: Ints
+    elsewhere: Ints | None = None
 
     @classmethod
     def of_lists(
@@ -64,7 +67,8 @@ class ArchiveTags:
         """int64 (tags,): how many voters have a copy with the tag."""
         image = np.repeat(np.arange(len(self.voter)), np.diff(self.tag_starts))
         pairs = np.unique(np.stack([self.tag_ids, self.voter[image]]), axis=1)
-        return np.bincount(pairs[0])
+        seen = np.bincount(pairs[0], minlength=0 if self.elsewhere is None else len(self.elsewhere))
+        return seen if self.elsewhere is None else seen + self.elsewhere
 
     def tags_of(self, media: Ints) -> tuple[Ints, Ints]:
         """The tags of some images, one after the other.

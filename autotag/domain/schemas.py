@@ -1,8 +1,6 @@
-"""Arrow schema and version of every stored table. Bump the version when a column changes meaning."""
+"""Arrow schema of every stored table. Bump `SCHEMA_VERSION` when a column changes meaning."""
 
 import pyarrow as pa
-
-SCHEMA_VERSION = 1
 
 _BOX = pa.list_(pa.field("px", pa.int32(), nullable=False), 4)
 
@@ -88,20 +86,31 @@ EVIDENCE = pa.schema(
 )
 """One row a vote: which source region spoke for a tag, how alike, and its share of the tag's score."""
 
-REFERENCE_MAPPING = pa.schema(
+REFERENCE_REGIONS = pa.schema(
     [
-        _required("region_id", pa.string()),
-        _required("media_id", pa.string()),
-        _required("shard", pa.string()),
-        _required("key", pa.string()),
-        _required("kind", pa.string()),
+        _required("image", pa.int64()),
+        _required("region_index", pa.int16()),
         _required("box_xyxy_px", _BOX),
-        _required("area_share", pa.float32()),
-        _required("phash", pa.string()),
-        _required("tags", _TAGS),
     ]
 )
-"""Row i describes vector i of the reference index. `area_share` is the region's part of its image, in (0, 1]."""
+"""Row i describes vector i of the reference index; `image` is a row of `REFERENCE_IMAGES`. Region 0 is the whole image."""
+
+REFERENCE_IMAGES = pa.schema(
+    [
+        _required("media_id", pa.binary(32)),
+        _required("shard", pa.dictionary(pa.int32(), pa.string())),
+        _required("key", pa.string()),
+        _required("phash", pa.uint64()),
+        _required("first_row", pa.int64()),
+        _required("regions", pa.int32()),
+        _required("tags", pa.list_(pa.field("tag", pa.int32(), nullable=False))),
+    ]
+)
+"""One row an image of the reference index. `media_id` is the SHA-256 itself; the image's regions are the rows from
+`first_row` on; `tags` are rows of `REFERENCE_TAGS`, none twice."""
+
+REFERENCE_TAGS = pa.schema([_required("tag", pa.string()), _required("images", pa.int64())])
+"""One row a tag, in order of appearance, and how many images of the reference index have it."""
 
 
 def source_embeddings(dim: int) -> pa.Schema:

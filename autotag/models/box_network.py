@@ -82,9 +82,8 @@ class BoxNetwork:
         network = network.fuse(verbose=False).eval().requires_grad_(False).to(self._device)
         if self._half:
             network = network.half()
-        self._network = network.to(
-            memory_format=torch.channels_last
-        )  # faster on x86 CPUs too: 42 against 56 ms an image
+        # Convolutions are faster in this order, on GPUs and on x86 CPUs.
+        self._network = network.to(memory_format=torch.channels_last)
 
     def boxes(self, images: Sequence[RgbImage]) -> list[Boxes]:
         """For each image float32 (n, 6): x0, y0, x1, y1 in its own pixels and inside it, score, class number."""

@@ -22,7 +22,7 @@ from autotag.models.protocols import Vectors
 from autotag.models.specs import ModelSpec
 from autotag.models.tensor_files import unreadable
 from autotag.models.unit_vectors import unit_vectors
-from autotag.models.weights import find_weights, make_fingerprint, weights_sha256
+from autotag.models.weights import find_weights, make_fingerprint, weights_place, weights_sha256
 
 PREPROCESSING_VERSION = 1
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors", ".npz")
@@ -116,9 +116,8 @@ def _arch_and_pretrained(spec: ModelSpec) -> tuple[str, str]:
 
 
 def _names_a_file(spec: ModelSpec, pretrained: str) -> bool:
-    if pretrained.endswith(CHECKPOINT_SUFFIXES) or Path(pretrained).expanduser().is_file():
-        return True
-    return spec.weights_dir is not None and (Path(spec.weights_dir) / pretrained).is_file()
+    place = weights_place(spec, pretrained)
+    return pretrained.endswith(CHECKPOINT_SUFFIXES) or (place is not None and place.is_file())
 
 
 def _build(arch: str, pretrained: str, weights: Path, precision: str, device: Any) -> Any:

@@ -33,12 +33,14 @@ class ModelForm:
         module: the adapter's module, imported when the form is first used.
         loader: name of a function `(ModelSpec) -> model` in that module.
         fingerprinter: name of a function `(ModelSpec, fetch: bool) -> str` in that module, which builds no network.
+        is_for_tests: known, but not among the forms that people are told of.
     """
 
     usage: str
     module: str
     loader: str
     fingerprinter: str
+    is_for_tests: bool = False
 
     @property
     def key(self) -> str:
@@ -75,8 +77,8 @@ class ModelRegistry(Generic[Model]):
 
     @property
     def usages(self) -> list[str]:
-        """How each known form is written, in the order of registration."""
-        return [form.usage for form in self._forms.values()]
+        """How each form for users is written, in the order of registration."""
+        return [form.usage for form in self._forms.values() if not form.is_for_tests]
 
     def load(self, spec: ModelSpec) -> Model:
         """Build the model on `spec.device`, ready for its first batch.
@@ -114,8 +116,10 @@ class ModelRegistry(Generic[Model]):
         return form
 
 
-def _form(usage: str, module: str, part: str) -> ModelForm:
-    return ModelForm(usage, f"autotag.models.{module}", f"load_{part}", f"{part}_fingerprint")
+def _form(usage: str, module: str, part: str, *, is_for_tests: bool = False) -> ModelForm:
+    return ModelForm(
+        usage, f"autotag.models.{module}", f"load_{part}", f"{part}_fingerprint", is_for_tests=is_for_tests
+    )
 
 
 detectors: ModelRegistry[Detector] = ModelRegistry("detector")
@@ -124,7 +128,7 @@ detectors.register(_form("whole", "whole_image", "whole_image_detector"))
 detectors.register(_form("yolo:<weights>", "yolo_detector", "yolo_detector"))
 detectors.register(_form("sam:<weights>", "sam_detector", "sam_detector"))
 detectors.register(_form("fastsam:<weights>", "fastsam_detector", "fastsam_detector"))
-detectors.register(_form("fake", "fakes", "fake_detector"))
+detectors.register(_form("fake", "fakes", "fake_detector", is_for_tests=True))
 
 embedders: ModelRegistry[Embedder] = ModelRegistry("embedder")
 embedders.register(_form("starter", "starter", "starter_embedder"))
@@ -132,7 +136,7 @@ embedders.register(
     _form("open_clip:<arch>/<pretrained tag or checkpoint>", "open_clip_embedder", "open_clip_embedder")
 )
 embedders.register(_form("timm:<model>[/<checkpoint>]", "timm_embedder", "timm_embedder"))
-embedders.register(_form("fake", "fakes", "fake_embedder"))
+embedders.register(_form("fake", "fakes", "fake_embedder", is_for_tests=True))
 
 
 def load_detector(spec: ModelSpec) -> Detector:

@@ -16,7 +16,7 @@ class ModelSpec:
         threads: CPU threads of one forward pass; 0 leaves the library's own choice. Ignored on CUDA.
         batch_size: most images in one forward pass; larger inputs are cut into such batches.
         half: float16 on CUDA. On the CPU the networks run in float32 whatever it says.
-        weights_dir: where weight files named without a directory are looked for.
+        weights_dir: where relative paths of weight files start.
         cache_dir: where hashes of weight files are remembered; None remembers them in this process only.
     """
 

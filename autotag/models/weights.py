@@ -16,26 +16,37 @@ _SHOWN_HASH_DIGITS = 8
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
+def weights_place(spec: ModelSpec, reference: str) -> Path | None:
+    """The path that `reference` stands for, whether or not a file is there.
+
+    An absolute path is itself, `~` expanded. A relative one starts from `spec.weights_dir`, never from the working
+    directory, where a file of that name may lie by chance; without a `weights_dir` it stands for nothing.
+    """
+    given = Path(reference).expanduser()
+    if given.is_absolute():
+        return given
+    return Path(spec.weights_dir).absolute() / given if reference and spec.weights_dir is not None else None
+
+
 def find_weights(spec: ModelSpec, reference: str, remedy: str) -> Path:
-    """The weight file that `reference` names: that path itself, then the same name below `spec.weights_dir`.
+    """The weight file that `reference` names; see `weights_place`.
 
     Args:
         spec: whose `weights_dir` is looked in.
-        reference: path or bare file name, `~` allowed.
+        reference: an absolute path, or one below `weights_dir`; `~` allowed.
         remedy: how a person gets the file, e.g. "download it from ... and set paths.weights".
 
     Raises:
-        MissingWeightsError: no such file in either place.
+        MissingWeightsError: no such file.
     """
-    given = Path(reference).expanduser()
-    places = [given]
-    if spec.weights_dir is not None and not given.is_absolute():
-        places.append(Path(spec.weights_dir) / given)
-    for place in places:
-        if reference and place.is_file():
-            return place.resolve()
-    looked_in = " and ".join(str(place.absolute()) for place in places)
-    raise MissingWeightsError(f"the weight file {reference!r} of model {spec.name!r}", looked_in, remedy)
+    place = weights_place(spec, reference)
+    if place is not None and place.is_file():
+        return place.resolve()
+    what = f"the weight file {reference!r} of model {spec.name!r}"
+    if place is None:
+        raise MissingWeightsError(what, "no place: only paths.weights makes a relative path whole", remedy)
+    rule = "" if Path(reference).expanduser().is_absolute() else " (relative paths start from paths.weights)"
+    raise MissingWeightsError(what, f"{place}{rule}", remedy)
 
 
 def weights_sha256(path: Path, cache_dir: Path | None) -> str:

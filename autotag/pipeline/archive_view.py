@@ -1,52 +1,51 @@
-"""The reference mapping as the vote sees it."""
+"""The part of the archive that a search has found, as the vote sees it."""
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from autotag.domain.archive_tags import ArchiveTags, Ints
-from autotag.domain.arrow_columns import codes, is_equal, list_lengths, list_values
-from autotag.domain.near_duplicates import hashes_of, near_duplicate_groups
+from autotag.domain.arrow_columns import list_lengths, list_values
+from autotag.domain.near_duplicates import near_duplicate_groups
+from autotag.domain.votes import NO_ROW
+from autotag.search.reference_mapping import ReferenceMapping
 
 
 class ArchiveView:
-    """Rows of a mapping numbered for the vote.
+    """The rows that were found, and their images and tags, each numbered from 0 in the order of the archive's own numbers.
+
+    Only images that were found can vote, and only copies among them are joined to one voter: comparing all images of a
+    large archive for each folder would take minutes.
 
     Attributes:
-        media: int64 (n,), source image of each row, 0 to m - 1.
-        tag_names: name of each tag id.
+        rows: int64, the rows of the reference, ascending.
+        images: int64, the images, ascending.
+        tag_names: of the images' tags.
+        archive: the same for the vote.
     """
 
-    def __init__(self, mapping: pa.Table) -> None:
-        """`mapping` has the columns of `REFERENCE_MAPPING`; all rows of an image have its tags and its hash."""
-        self._mapping = mapping
-        self.media: Ints = codes(mapping["media_id"])[0]
-        self._is_object = is_equal(mapping["kind"], "object")
-        _, self._first_row = np.unique(self.media, return_index=True)
-        tags = mapping["tags"].take(pa.array(self._first_row))
-        self._tag_ids, names = codes(list_values(tags))
-        self.tag_names: list[str] = names.to_pylist()
-        self._tag_starts = np.zeros(len(self._first_row) + 1, np.int64)
-        self._tag_starts[1:] = np.cumsum(list_lengths(tags))
-
-    @property
-    def images(self) -> int:
-        """Source images."""
-        return len(self._first_row)
-
-    def tags(self, seen: npt.NDArray[np.int64]) -> ArchiveTags:
-        """The whole archive, with the copies among the `seen` images joined to one voter each.
-
-        Comparing all images of a large archive for each folder would take minutes; only those seen can vote.
+    def __init__(self, mapping: ReferenceMapping, hit_rows: Ints, further_images: Ints | None = None) -> None:
+        """Look up what was found.
 
         Args:
-            seen: source images that are neighbours of something, in any order, also several times; the rest
-                are voters by themselves.
+            mapping: of the reference that was searched.
+            hit_rows: int64, any shape, also several times the same row; `NO_ROW` where padded.
+            further_images: int64, images that have to be there though they may not have been found.
         """
-        voter = np.arange(self.images, dtype=np.int64)
-        seen = np.unique(seen)
-        if len(seen):
-            rows = pa.array(self._first_row[seen])
-            groups = near_duplicate_groups(hashes_of(self._mapping["phash"].take(rows).to_pylist()))
-            voter[seen] = seen[groups]
-        return ArchiveTags(self.media, self._is_object, self._tag_starts, self._tag_ids, voter)
+        self.rows: Ints = np.unique(hit_rows[hit_rows != NO_ROW])
+        regions = mapping.regions(self.rows, ["image", "region_index"])
+        image = regions["image"].to_numpy()
+        self.images: Ints = np.unique(image if further_images is None else np.append(image, further_images))
+        found = mapping.images(self.images, ["phash", "tags"])
+        tags, tag_ids = np.unique(list_values(found["tags"]).to_numpy().astype(np.int64), return_inverse=True)
+        self.tag_names = mapping.tag_names(tags)
+        self.archive = ArchiveTags(
+            media=np.searchsorted(self.images, image),
+            is_object=regions["region_index"].to_numpy() > 0,
+            tag_starts=np.append(0, np.cumsum(list_lengths(found["tags"]))),
+            tag_ids=tag_ids,
+            voter=near_duplicate_groups(found["phash"].to_numpy()),
+            elsewhere=mapping.images_with(tags) - np.bincount(tag_ids, minlength=len(tags)),
+        )
+
+    def places(self, hit_rows: Ints) -> Ints:
+        """Rows of the reference that were found -> rows of `archive`; `NO_ROW` stays."""
+        return np.where(hit_rows == NO_ROW, NO_ROW, np.searchsorted(self.rows, hit_rows))

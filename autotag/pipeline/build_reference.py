@@ -10,18 +10,26 @@ from upath import UPath
 
 from autotag.domain.counts import StepCounts
 from autotag.errors import MissingInputError
+from autotag.pipeline.mapping_files import write_mapping
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.reference_rows import ReferenceRows
 from autotag.reference.build import BuildOptions, BuiltIndex, build_index
 from autotag.reference.choose import Device, IndexPlan, plan_index
-from autotag.reference.manifest import INDEX_FILE, MAPPING_FILE, ReferenceManifest, sha256_of_file
+from autotag.reference.manifest import (
+    IMAGES_FILE,
+    INDEX_FILE,
+    REGIONS_FILE,
+    TAGS_FILE,
+    ReferenceManifest,
+    ReleasedFile,
+    sha256_of_file,
+)
 from autotag.reference.recall import calibrate
 from autotag.reference.searcher import ReferenceSearcher, SearchOptions
 from autotag.storage.layout import SourceTables
-from autotag.storage.releases import MARKER, prune, publish, version_name
+from autotag.storage.release_publishing import prune, publish
+from autotag.storage.releases import MARKER, version_name
 from autotag.storage.tables import scratch_directory
-
-TARGET_RECALL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ class ReferenceOptions:
         threads: for FAISS; 0 for all cores.
         query_batch: queries a search call.
         probes: vectors asked for when recall is measured.
+        target_recall: recall@10 that nprobe is raised for, in [0, 1].
         keep_versions: releases kept.
     """
 
@@ -44,6 +53,7 @@ class ReferenceOptions:
     threads: int
     query_batch: int
     probes: int
+    target_recall: float
     keep_versions: int
 
 
@@ -92,20 +102,19 @@ def build_reference(plan: PipelinePlan, options: ReferenceOptions) -> ReleasedRe
             f" {tables.root / 'rejects'} say why"
         )
     with scratch_directory() as scratch:
-        mapping = scratch / MAPPING_FILE
-        rows.write_mapping(UPath(mapping))
+        write_mapping(rows, scratch)
         index_plan = plan_index(
             rows.counts.regions,
             rows.dim,
             options.memory_budget_bytes,
             factory=options.factory or None,
-            target_recall=TARGET_RECALL,
+            target_recall=options.target_recall,
             device=options.device,
         )
         built = build_index(
             index_plan, rows.batches, scratch / INDEX_FILE, BuildOptions(options.device, options.threads)
         )
-        manifest = _measured(_manifest(plan, rows, index_plan, built, mapping), rows, scratch, options)
+        manifest = _measured(_manifest(plan, rows, index_plan, built), rows, scratch, options)
         (scratch / MARKER).write_text(manifest.to_json(), encoding="utf-8")
         directory = publish(scratch, plan.layout.reference, plan.model_id, manifest.version)
         prune(plan.layout.reference, plan.model_id, options.keep_versions)
@@ -114,12 +123,14 @@ def build_reference(plan: PipelinePlan, options: ReferenceOptions) -> ReleasedRe
 
 
 def _manifest(
-    plan: PipelinePlan, rows: ReferenceRows, index_plan: IndexPlan, built: BuiltIndex, mapping: Path
+    plan: PipelinePlan, rows: ReferenceRows, index_plan: IndexPlan, built: BuiltIndex
 ) -> ReferenceManifest:
     now = datetime.now(UTC)
-    mapping_sha256 = sha256_of_file(mapping)
-    # Both: the same vectors with other tags, built within a second, are another release.
-    content = hashlib.sha256(f"{built.sha256} {mapping_sha256}".encode()).hexdigest()
+    files = {INDEX_FILE: ReleasedFile(built.size_bytes, built.sha256)}
+    for path in (built.path.with_name(name) for name in (REGIONS_FILE, IMAGES_FILE, TAGS_FILE)):
+        files[path.name] = ReleasedFile(path.stat().st_size, sha256_of_file(path))
+    # Of all: the same vectors with other tags, built within a second, are another release.
+    content = hashlib.sha256(" ".join(file.sha256 for file in files.values()).encode()).hexdigest()
     return ReferenceManifest(
         model_id=plan.model_id,
         version=version_name(now, content),
@@ -129,10 +140,7 @@ def _manifest(
         search_params=dict(index_plan.search_params),
         shards=rows.shards,
         faiss_version=built.faiss_version,
-        index_sha256=built.sha256,
-        index_bytes=built.size_bytes,
-        mapping_sha256=mapping_sha256,
-        tags_sha256=rows.tags_sha256,
+        files=files,
         trained_on_rows=built.trained_on_rows,
         created_at=now.isoformat(timespec="seconds"),
         recall_at_10=None,
@@ -146,5 +154,6 @@ def _measured(
     """Raise nprobe until recall is good enough, and write down what was reached."""
     search = SearchOptions(options.device, options.threads, options.query_batch)
     searcher = ReferenceSearcher.open(scratch, manifest, search)
-    found = calibrate(searcher, rows.probes(options.probes), rows.batches, TARGET_RECALL)
+    probes, own_rows = rows.probes(options.probes)
+    found = calibrate(searcher, probes, rows.batches, options.target_recall, own_rows=own_rows)
     return replace(manifest, search_params=found.search_params, recall_at_10=found.recall)

@@ -1,12 +1,14 @@
 """target_crops: detects the regions of a folder's images and saves their crops for people to look at."""
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 from upath import UPath
 
-from autotag.compute.kernel import find_regions
+from autotag.compute.kernel import Decoded, find_regions
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import detector_of
@@ -14,22 +16,20 @@ from autotag.domain.regions import Region, RgbImage, cut
 from autotag.domain.schemas import TARGET_REGIONS
 from autotag.errors import MissingInputError, RejectedImageError
 from autotag.pipeline.list_target_images import read_file
+from autotag.pipeline.make_part import PartRecipe, make_part
 from autotag.pipeline.plan import PipelinePlan, loaded_detector
 from autotag.pipeline.region_rows import region_columns, repeat_for_regions
 from autotag.pipeline.target_parts import (
     Chunk,
     ChunkFiles,
     JoinedTables,
-    commit_part,
-    earlier_rows,
+    chunk_journal,
     join_parts,
     joined_chunk_counts,
-    merge_rows,
     part_counts,
-    reject_rows,
 )
-from autotag.pipeline.unit_walk import UnitImages, walk_unit
-from autotag.storage.attempts import AttemptJournal
+from autotag.pipeline.unit_walk import UnitImages
+from autotag.storage.attempts import died_over
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.layout import crop_name
 from autotag.storage.removal import keep_only
@@ -64,57 +64,48 @@ class TargetCropsWorker:
         chunk = Chunk.of(unit)
         tables = self.plan.layout.folder_tables(chunk.key)
         joined = crops_tables(self.plan, chunk.key, self.form)
-        images = read_table(tables.images, ["file", "media_id"], made_by="target_images")
-        images = images.slice(chunk.first, chunk.size)
-        media = dict(zip(images["file"].to_pylist(), images["media_id"].to_pylist(), strict=True))
-        done = joined_chunk_counts(joined, list(media))
+        images = read_table(tables.images, ["file", "media_id", "width", "height"], made_by="target_images")
+        rows = images.slice(chunk.first, chunk.size).to_pylist()
+        done = joined_chunk_counts(joined, [row["file"] for row in rows])
         files = ChunkFiles(tables.parts(STEP), chunk)
-        return done or part_counts(files, joined.stamp.fingerprint) or self._cut(files, media, joined)
+        done = done or part_counts(files, joined.stamp.fingerprint)
+        return done or make_part(self.plan, files, joined, self._recipe(chunk.key, rows))
 
-    def _cut(self, files: ChunkFiles, media: dict[str, str], joined: JoinedTables) -> StepCounts:
-        clock = StageClock()
-        earlier = earlier_rows(joined, list(media))
-        of_media = dict(zip(earlier["file"].to_pylist(), earlier["media_id"].to_pylist(), strict=True))
-        reused = [name for name in media if of_media.get(name) == media[name]]
-        journal = AttemptJournal(files.journal, self.plan.run_id, self.plan.max_attempts)
-        fresh = [name for name in media if name not in set(reused)]
-        kept, rejects = self._find({name: media[name] for name in fresh}, files.chunk.key, journal, clock)
-        counts = StepCounts(taken=len(media), made=len(kept) + len(reused), rejected=len(rejects), units=1)
-        table = merge_rows(_region_table(kept, media), earlier, reused)
-        counts.reused, counts.regions, counts.stage_ms = len(reused), table.num_rows, clock.ms
-        extra = {"counts": counts.close(f"target_crops of {files.chunk.key}").to_record()}
-        stamp = Stamp(STEP, self.plan.model_id, joined.stamp.fingerprint, extra)
-        commit_part(files, table, reject_rows(rejects), stamp)
-        journal.finish()
-        return counts
+    def has_died_over(self, unit: str) -> bool:
+        """Whether a process died while it worked on the chunk."""
+        return died_over(chunk_journal(self.plan, STEP, unit))
 
-    def _find(
-        self, media: dict[str, str], key: str, journal: AttemptJournal, clock: StageClock
-    ) -> tuple[dict[str, list[Region]], dict[str, RejectedImageError]]:
-        """Detect, and save the crops: regions and rejects by file."""
-        plan, folder, names = self.plan, self.plan.layout.folder(key), list(media)
+    def _recipe(self, key: str, rows: list[dict[str, Any]]) -> PartRecipe[str, list[Region]]:
+        """Media ids in, regions out; crops are saved on the way."""
+        plan, folder = self.plan, self.plan.layout.folder(key)
         crops = plan.layout.folder_tables(key).crops
-        sizes = read_table(plan.layout.folder_tables(key).images, ["file", "width", "height"]).to_pylist()
-        pixels = {row["file"]: row["width"] * row["height"] for row in sizes}
-        unit = UnitImages(
-            names,
-            lambda index: read_file(folder, names[index], media[names[index]]),
-            [pixels[name] for name in names],
-        )
-        kept: dict[str, list[Region]] = {}
-        rejects: dict[str, RejectedImageError] = {}
-        for batch, decoded in walk_unit(unit, plan.limits, journal, clock, plan.batch_images, plan.threads):
+        media = {row["file"]: row["media_id"] for row in rows}
+        pixels = {row["file"]: row["width"] * row["height"] for row in rows}
+
+        def images(names: list[str]) -> UnitImages:
+            return UnitImages(
+                names,
+                lambda index: read_file(folder, names[index], media[names[index]]),
+                [pixels[name] for name in names],
+            )
+
+        def make(
+            names: list[str], decoded: Sequence[Decoded], clock: StageClock
+        ) -> Sequence[list[Region] | RejectedImageError]:
             answers = find_regions(loaded_detector(plan.detector), decoded, plan.rules, clock)
-            for index, image, found in zip(batch, decoded, answers, strict=True):
-                if isinstance(image, RejectedImageError):
-                    rejects[names[index]] = image
-                elif isinstance(found, RejectedImageError):
-                    rejects[names[index]] = found
-                else:
-                    with clock.stage("save"):
-                        _save_crops(crops, names[index], image, found, self.form)
-                    kept[names[index]] = found
-        return kept, rejects
+            with clock.stage("save"):
+                for name, image, found in zip(names, decoded, answers, strict=True):
+                    if not isinstance(image, RejectedImageError) and not isinstance(
+                        found, RejectedImageError
+                    ):
+                        _save_crops(crops, name, image, found, self.form)
+            return answers
+
+        return PartRecipe(media, _media_ids, images, make, lambda kept: _region_table(kept, media))
+
+
+def _media_ids(rows: pa.Table) -> dict[str, str]:
+    return dict(zip(rows["file"].to_pylist(), rows["media_id"].to_pylist(), strict=True))
 
 
 def crops_tables(plan: PipelinePlan, key: str, form: CropForm) -> JoinedTables:
@@ -154,7 +145,7 @@ def _save_crops(directory: UPath, file: str, image: RgbImage, regions: list[Regi
         write_bytes(directory / crop_name(file, index, region.box_xyxy_px), data.getvalue(), durable=False)
 
 
-def _region_table(kept: dict[str, list[Region]], media: dict[str, str]) -> pa.Table:
+def _region_table(kept: Mapping[str, list[Region]], media: Mapping[str, str]) -> pa.Table:
     regions = list(kept.values())
     files = repeat_for_regions(list(kept), regions)
     columns = region_columns([media[file] for file in kept], regions)

@@ -24,18 +24,25 @@ class FoundFolder:
         signature: changes when a file does.
         version: changes with every change, also one that is undone later; names one request for a run.
         changed_s: when it last changed, seconds since the epoch; 0 where the store does not say.
-        is_processed: whether it has tags, and its manifest is of this signature.
+        tagged_by: model id of its tags; empty where there are none, or the folder changed since.
     """
 
     key: str
     signature: str
     version: str
     changed_s: float
-    is_processed: bool
+    tagged_by: str
 
-    def is_quiet(self, now_s: float, quiet_s: float) -> bool:
-        """Whether nothing changed for `quiet_s`. A change dated in the future is taken as old."""
-        return not 0 <= now_s - self.changed_s < quiet_s
+    def is_quiet(self, now_s: float, quiet_s: float, first_seen_s: float) -> bool:
+        """Whether nothing changed for `quiet_s`.
+
+        Args:
+            now_s: seconds since the epoch, by this machine's clock.
+            quiet_s: how long.
+            first_seen_s: when this version was first seen. It dates a change that a clock ahead of this
+                machine's has put in the future.
+        """
+        return now_s - min(self.changed_s, first_seen_s) >= quiet_s
 
 
 def folder_paths(root: UPath) -> Iterator[str]:
@@ -73,19 +80,26 @@ def find_folder(layout: Layout, path: str) -> FoundFolder | None:
         signature=signature,
         version=f"{signature}-{touched_ns:x}",
         changed_s=changed_ns / 1e9,
-        is_processed=_is_processed(tables, signature),
+        tagged_by=_tagged_by(tables, signature),
     )
 
 
-def _is_processed(tables: FolderTables, signature: str) -> bool:
-    """Whether there are tags, not older than the manifest, and the manifest is of this signature."""
-    stamp = read_stamp(tables.images)
-    if stamp is None or stamp.extra.get("signature") != signature:
-        return False
+def _tagged_by(tables: FolderTables, signature: str) -> str:
+    """Model id of the tags; empty without tags, or where they are older than a manifest of this signature.
+
+    It is read from the evidence, which is written with the tags, just before them: tags of a folder are
+    megabytes of JSON, a table's stamp is in its footer.
+    """
+    manifest = read_stamp(tables.images)
+    if manifest is None or manifest.extra.get("signature") != signature:
+        return ""
     try:
-        return tables.tags.stat().st_mtime >= tables.images.stat().st_mtime
+        tagged = tables.tags.stat().st_mtime
+        made_before = max(tables.images.stat().st_mtime, tables.evidence.stat().st_mtime)
     except FileNotFoundError:
-        return False
+        return ""
+    evidence = read_stamp(tables.evidence) if tagged >= made_before else None
+    return evidence.model_id if evidence else ""
 
 
 def _is_named_as_image(file: FolderFile) -> bool:

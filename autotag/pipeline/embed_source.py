@@ -1,7 +1,7 @@
 """source_embeddings: one pass over a shard. Decode once > detect > cut > embed > Parquet; no crop touches the disk."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -10,22 +10,15 @@ import pyarrow as pa
 from autotag.compute.kernel import Decoded, EmbeddedImage, Kernel, embed_regions
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.counts import StepCounts
-from autotag.domain.identity import detector_of
 from autotag.domain.regions import Region
 from autotag.domain.schemas import REJECTS, source_embeddings
-from autotag.errors import MissingInputError, ModelMismatchError, RejectedImageError, RetryableError
+from autotag.errors import MissingInputError, RejectedImageError, RetryableError
 from autotag.pipeline.plan import PipelinePlan, loaded_detector, loaded_embedder
 from autotag.pipeline.read_source_images import source_fingerprints
-from autotag.pipeline.region_rows import (
-    REGION_COLUMNS,
-    embedding_column,
-    region_columns,
-    regions_by_image,
-    repeat_for_regions,
-)
+from autotag.pipeline.recorded_boxes import RecordedBoxes, embeddings_fingerprint, is_made_from
+from autotag.pipeline.region_rows import embedding_column, region_columns, repeat_for_regions
 from autotag.pipeline.unit_walk import UnitImages, walk_unit
-from autotag.storage.attempts import AttemptJournal
-from autotag.storage.fingerprints import fingerprint
+from autotag.storage.attempts import AttemptJournal, died_over
 from autotag.storage.layout import SourceTables
 from autotag.storage.removal import remove_file
 from autotag.storage.tables import Stamp, TableWriter, is_current, read_stamp, read_table, write_table
@@ -68,9 +61,10 @@ class SourceEmbeddingsWorker:
                 f"{shard}.tar changed after its manifest; materialise source_images of {shard} again"
             )
         pixels = manifest.extra["pixels"]
-        made_from = self._fingerprint(pixels, self.plan.model_id)
         images = read_table(tables.images(shard))
         stamp = read_stamp(tables.embeddings(shard))
+        boxes = self._boxes(shard, pixels, stamp)
+        made_from = embeddings_fingerprint(self.plan, pixels, self.plan.model_id, boxes)
         if (
             stamp
             and stamp.fingerprint == made_from
@@ -80,23 +74,40 @@ class SourceEmbeddingsWorker:
                 _rewrite_tags(tables, shard, images, stamp, manifest.fingerprint)
             remove_file(tables.attempt(shard))  # of a worker that died between its last table and its journal
             return StepCounts.from_record(stamp.extra["counts"])
-        recorded = self._recorded_boxes(shard, pixels) if self.boxes_from else None
-        new = Stamp("source_embeddings", self.plan.model_id, made_from, {"manifest": manifest.fingerprint})
+        extra = {"manifest": manifest.fingerprint} | ({"boxes": boxes} if boxes else {})
+        new = Stamp("source_embeddings", self.plan.model_id, made_from, extra)
+        recorded = RecordedBoxes(self.plan, self.boxes_from, shard).read() if boxes else None
         return self._embed(shard, images, recorded, new)
 
-    def _fingerprint(self, pixels: str, model: str) -> str:
-        return fingerprint(pixels=pixels, model=model, rules=asdict(self.plan.rules))
+    def has_died_over(self, shard: str) -> bool:
+        """Whether a process died while it embedded the shard."""
+        return died_over(self.plan.layout.source(self.plan.model_id).attempt(shard))
+
+    def _boxes(self, shard: str, pixels: str, stamp: Stamp | None) -> str:
+        """Fingerprint of the recorded boxes to be embedded; empty to detect, or where that has been done."""
+        model = self.plan.model_id
+        if not self.boxes_from or (
+            stamp and stamp.fingerprint == embeddings_fingerprint(self.plan, pixels, model)
+        ):
+            return ""
+        if stamp and self.boxes_from == model and is_made_from(stamp, self.plan, pixels, model):
+            return stamp.extra["boxes"]  # its own boxes, from wherever it has them
+        return RecordedBoxes(self.plan, self.boxes_from, shard).fingerprint(pixels)
 
     def _embed(self, shard: str, images: pa.Table, recorded: Recorded | None, stamp: Stamp) -> StepCounts:
         clock, tables = StageClock(), self.plan.layout.source(self.plan.model_id)
         run = self._runner(recorded, clock)
         embedder = loaded_embedder(self.plan.embedder)
-        journal = AttemptJournal(tables.attempt(shard), self.plan.run_id, self.plan.max_attempts)
+        journal = AttemptJournal(tables.attempt(shard), stamp.fingerprint, self.plan.max_attempts)
         counts = StepCounts(taken=images.num_rows, units=1)
         rejects: list[dict[str, object]] = []
         path = self.plan.layout.shard(shard)
         schema = source_embeddings(embedder.dim)
-        with path.open("rb") as stream, TableWriter(tables.embeddings(shard), schema, stamp) as writer:
+        with (
+            journal,
+            path.open("rb") as stream,
+            TableWriter(tables.embeddings(shard), schema, stamp) as writer,
+        ):
             offsets, sizes = images["offset_bytes"].to_pylist(), images["size_bytes"].to_pylist()
             pixels = np.multiply(images["width"].to_numpy(), images["height"].to_numpy(), dtype=np.int64)
             unit = UnitImages(
@@ -118,7 +129,6 @@ class SourceEmbeddingsWorker:
             rejects.sort(key=lambda row: (row["offset_bytes"], row["key"]))
             table = pa.Table.from_pylist(rejects, schema=REJECTS)
             write_table(tables.embedding_rejects(shard), table, REJECTS, stamp)
-        journal.finish()
         return counts
 
     def _runner(self, recorded: Recorded | None, clock: StageClock) -> Runner:
@@ -131,22 +141,6 @@ class SourceEmbeddingsWorker:
         return lambda media, decoded: embed_regions(
             embedder, decoded, [recorded.get(name, missing) for name in media], clock
         )
-
-    def _recorded_boxes(self, shard: str, pixels: str) -> Recorded:
-        if detector_of(self.boxes_from) != detector_of(self.plan.model_id):
-            raise ModelMismatchError(
-                f"recorded boxes are of {self.boxes_from}, but the settings name the detector"
-                f" {detector_of(self.plan.model_id)}; name that detector under [models] or detect again"
-            )
-        tables = self.plan.layout.source(self.boxes_from)
-        made_by = f"source_embeddings of {shard} with {self.boxes_from}"
-        rows = read_table(tables.embeddings(shard), ["media_id", *REGION_COLUMNS], made_by=made_by)
-        if not is_current(tables.embeddings(shard), self._fingerprint(pixels, self.boxes_from)):
-            raise MissingInputError(
-                f"{tables.embeddings(shard)}: these boxes are of another state of {shard}.tar, or of other [regions]"
-                f" rules; materialise {made_by} again, or detect anew"
-            )
-        return regions_by_image(rows, "media_id")
 
 
 def _read_at(stream: BinaryIO, offset_bytes: int, size_bytes: int) -> bytes:

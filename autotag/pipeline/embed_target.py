@@ -1,10 +1,11 @@
 """target_embeddings: embeds the recorded regions of a folder, cut from the originals as in the source pass."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from autotag.compute.kernel import EmbeddedImage, embed_regions
+from autotag.compute.kernel import Decoded, EmbeddedImage, embed_regions
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import detector_of
@@ -12,6 +13,7 @@ from autotag.domain.regions import Region
 from autotag.domain.schemas import target_embeddings
 from autotag.errors import MissingInputError, ModelMismatchError, RejectedImageError
 from autotag.pipeline.list_target_images import read_file
+from autotag.pipeline.make_part import PartRecipe, make_part
 from autotag.pipeline.plan import PipelinePlan, loaded_embedder
 from autotag.pipeline.region_rows import (
     REGION_COLUMNS,
@@ -24,16 +26,13 @@ from autotag.pipeline.target_parts import (
     Chunk,
     ChunkFiles,
     JoinedTables,
-    commit_part,
-    earlier_rows,
+    chunk_journal,
     join_parts,
     joined_chunk_counts,
-    merge_rows,
     part_counts,
-    reject_rows,
 )
-from autotag.pipeline.unit_walk import UnitImages, walk_unit
-from autotag.storage.attempts import AttemptJournal
+from autotag.pipeline.unit_walk import UnitImages
+from autotag.storage.attempts import died_over
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.tables import Stamp, read_schema, read_stamp, read_table
 
@@ -66,54 +65,41 @@ class TargetEmbeddingsWorker:
         chunk = Chunk.of(unit)
         tables = self.plan.layout.folder_tables(chunk.key)
         joined = embeddings_tables(self.plan, chunk.key, loaded_embedder(self.plan.embedder).dim)
-        names = read_table(tables.images, ["file"])["file"].to_pylist()[
-            chunk.first : chunk.first + chunk.size
-        ]
-        done = joined_chunk_counts(joined, names)
+        images = read_table(tables.images, ["file"])["file"]
+        names = images.slice(chunk.first, chunk.size).to_pylist()
         files = ChunkFiles(tables.parts(STEP), chunk)
-        return done or part_counts(files, joined.stamp.fingerprint) or self._embed(files, names, joined)
+        done = joined_chunk_counts(joined, names) or part_counts(files, joined.stamp.fingerprint)
+        return done or make_part(self.plan, files, joined, self._recipe(chunk.key, names, joined.schema))
 
-    def _embed(self, files: ChunkFiles, names: list[str], joined: JoinedTables) -> StepCounts:
-        clock, key = StageClock(), files.chunk.key
-        regions = self.plan.layout.folder_tables(key).regions
-        rows = read_table(regions, ["file", "media_id", *REGION_COLUMNS], span=("file", names[0], names[-1]))
-        wanted, earlier = _images(rows), earlier_rows(joined, names)
-        before = _images(earlier)
-        reused = [name for name, image in wanted.items() if before.get(name) == image]
-        fresh = {name: image for name, image in wanted.items() if name not in set(reused)}
-        journal = AttemptJournal(files.journal, self.plan.run_id, self.plan.max_attempts)
-        kept, rejects = self._run(fresh, key, journal, clock)
-        counts = StepCounts(taken=len(wanted), made=len(kept) + len(reused), rejected=len(rejects), units=1)
-        table = merge_rows(_embedding_table(kept, fresh, joined.schema), earlier, reused)
-        counts.reused, counts.regions, counts.stage_ms = len(reused), table.num_rows, clock.ms
-        extra = {"counts": counts.close(f"target_embeddings of {key}").to_record()}
-        stamp = Stamp(STEP, self.plan.model_id, joined.stamp.fingerprint, extra)
-        commit_part(files, table, reject_rows(rejects), stamp)
-        journal.finish()
-        return counts
+    def has_died_over(self, unit: str) -> bool:
+        """Whether a process died while it worked on the chunk."""
+        return died_over(chunk_journal(self.plan, STEP, unit))
 
-    def _run(
-        self, images: dict[str, RecordedImage], key: str, journal: AttemptJournal, clock: StageClock
-    ) -> tuple[dict[str, EmbeddedImage], dict[str, RejectedImageError]]:
-        """Embed recorded regions: vectors and rejects by file."""
-        plan, folder, names = self.plan, self.plan.layout.folder(key), list(images)
-        recorded = list(images.values())
-        unit = UnitImages(
-            names,
-            lambda index: read_file(folder, names[index], recorded[index].media_id),
-            [image.regions[0].area_px for image in recorded],
+    def _recipe(
+        self, key: str, names: list[str], schema: pa.Schema
+    ) -> PartRecipe[RecordedImage, EmbeddedImage]:
+        """Recorded regions in, their vectors out."""
+        plan, folder = self.plan, self.plan.layout.folder(key)
+        span = ("file", names[0], names[-1])
+        regions = plan.layout.folder_tables(key).regions
+        recorded = _images(read_table(regions, ["file", "media_id", *REGION_COLUMNS], span=span))
+
+        def images(files: list[str]) -> UnitImages:
+            return UnitImages(
+                files,
+                lambda index: read_file(folder, files[index], recorded[files[index]].media_id),
+                [recorded[file].regions[0].area_px for file in files],
+            )
+
+        def make(
+            files: list[str], decoded: Sequence[Decoded], clock: StageClock
+        ) -> Sequence[EmbeddedImage | RejectedImageError]:
+            boxes = [recorded[file].regions for file in files]
+            return embed_regions(loaded_embedder(plan.embedder), decoded, boxes, clock)
+
+        return PartRecipe(
+            recorded, _images, images, make, lambda kept: _embedding_table(kept, recorded, schema)
         )
-        kept: dict[str, EmbeddedImage] = {}
-        rejects: dict[str, RejectedImageError] = {}
-        for batch, decoded in walk_unit(unit, plan.limits, journal, clock, plan.batch_images, plan.threads):
-            boxes = [images[names[index]].regions for index in batch]
-            results = embed_regions(loaded_embedder(plan.embedder), decoded, boxes, clock)
-            for index, result in zip(batch, results, strict=True):
-                if isinstance(result, RejectedImageError):
-                    rejects[names[index]] = result
-                else:
-                    kept[names[index]] = result
-        return kept, rejects
 
 
 def embeddings_tables(plan: PipelinePlan, key: str, dim: int) -> JoinedTables:
@@ -169,7 +155,7 @@ def _images(rows: pa.Table) -> dict[str, RecordedImage]:
 
 
 def _embedding_table(
-    kept: dict[str, EmbeddedImage], images: dict[str, RecordedImage], schema: pa.Schema
+    kept: Mapping[str, EmbeddedImage], images: Mapping[str, RecordedImage], schema: pa.Schema
 ) -> pa.Table:
     if not kept:
         return schema.empty_table()

@@ -11,13 +11,16 @@ from typing import Any
 import pyarrow as pa
 from upath import UPath
 
+from autotag.compute.engine import InProcessEngine, WorkerPlan
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import media_id
 from autotag.domain.schemas import REJECTS, TARGET_IMAGES
 from autotag.errors import MissingInputError, PermanentError, RejectedImageError, RetryableError
 from autotag.pipeline.plan import PipelinePlan
+from autotag.storage.attempts import AttemptJournal, died_over
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.images import ImageLimits, probe_image, quick_perceptual_hash
+from autotag.storage.removal import remove_tree
 from autotag.storage.roots import is_local
 from autotag.storage.tables import Stamp, is_current, read_stamp, read_table, write_table
 
@@ -25,6 +28,15 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 )
 """A file named like this is an image that may be rejected; any other is looked into and ignored when it is none."""
+
+STEP = "target_images"
+
+FILES_A_NOTE = 512
+"""Files that stand in the journal together; the threads wait for each other between two notes."""
+
+_Answer = dict[str, Any] | RejectedImageError | None
+_Known = dict[tuple[str, int, int], dict[str, Any]]
+"""Rows of the last manifest by name, size and time of change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,30 +80,91 @@ def list_target_images(plan: PipelinePlan, key: str) -> StepCounts:
     Raises:
         MissingInputError: the folder is not there.
     """
-    folder, tables = plan.layout.folder(key), plan.layout.folder_tables(key)
-    files = list_files(folder)
-    made_from = fingerprint(files=folder_signature(files), limits=plan.limits)
-    stamp = read_stamp(tables.images)
-    if stamp and stamp.fingerprint == made_from and is_current(tables.rejects, made_from):
-        return StepCounts.from_record(stamp.extra["counts"])
-    known = _known_rows(tables.images, stamp, plan.limits)
-    with ThreadPoolExecutor(max(2, plan.threads)) as pool:
-        answers = list(pool.map(lambda file: _look(folder, file, plan.limits, known), files))
-    rows = [answer for answer in answers if isinstance(answer, dict)]
-    rejects = [
-        {"key": printable(file.name), "offset_bytes": None, "stage": answer.stage, "reason": answer.reason}
-        for file, answer in zip(files, answers, strict=True)
-        if isinstance(answer, RejectedImageError)
-    ]
-    counts = StepCounts(taken=len(files) - answers.count(None), ignored=answers.count(None), units=1)
-    counts.made, counts.rejected = len(rows), len(rejects)
-    counts.reused = sum(1 for row in rows if _identity(row) in known)
-    counts.close(f"target_images of {key}")
-    extra = {"counts": counts.to_record(), "limits": str(plan.limits), "signature": folder_signature(files)}
-    stamp = Stamp("target_images", "", made_from, extra)
-    write_table(tables.rejects, pa.Table.from_pylist(rejects, schema=REJECTS), REJECTS, stamp)
-    write_table(tables.images, pa.Table.from_pylist(rows, schema=TARGET_IMAGES), TARGET_IMAGES, stamp)
-    return counts
+    (result,) = InProcessEngine().run(WorkerPlan(TargetImagesWorker, (plan,)), [key])
+    if result.counts is None:
+        raise result.error or PermanentError(f"target_images of {key} came to nothing")
+    return result.counts
+
+
+@dataclass(frozen=True, slots=True)
+class TargetImagesWorker:
+    """Makes the manifest of a folder."""
+
+    plan: PipelinePlan
+
+    def __call__(self, key: str) -> StepCounts:
+        """See `list_target_images`."""
+        folder, tables = self.plan.layout.folder(key), self.plan.layout.folder_tables(key)
+        files = list_files(folder)
+        made_from = fingerprint(files=folder_signature(files), limits=self.plan.limits)
+        stamp = read_stamp(tables.images)
+        if stamp and stamp.fingerprint == made_from and is_current(tables.rejects, made_from):
+            counts = StepCounts.from_record(stamp.extra["counts"])
+        else:
+            known = _known_rows(tables.images, stamp, self.plan.limits)
+            with AttemptJournal(self._journal(key), made_from, self.plan.max_attempts) as journal:
+                answers = self._look_at_all(folder, files, known, journal)
+                counts = self._write(key, files, answers, made_from, known)
+        remove_tree(tables.parts(STEP))
+        return counts
+
+    def has_died_over(self, key: str) -> bool:
+        """Whether a process died while it looked through the folder."""
+        return died_over(self._journal(key))
+
+    def _journal(self, key: str) -> UPath:
+        return self.plan.layout.folder_tables(key).parts(STEP) / "journal.json"
+
+    def _look_at_all(
+        self, folder: UPath, files: list[FolderFile], known: _Known, journal: AttemptJournal
+    ) -> list[_Answer]:
+        """One answer a file, in order; files that are looked into stand in the journal while they are."""
+        answers: list[_Answer] = [known.get((file.name, file.size_bytes, file.mtime_ns)) for file in files]
+        fresh: list[int] = []
+        for index, file in enumerate(files):
+            if journal.is_condemned(file.name):
+                answers[index] = journal.refusal()
+            elif answers[index] is None:
+                fresh.append(index)
+        names = [files[index].name for index in fresh]
+        with ThreadPoolExecutor(max(2, self.plan.threads)) as pool:
+            for batch in journal.batches(names, FILES_A_NOTE):
+                journal.take([names[i] for i in batch], batch[0], len(names))
+                wanted = [fresh[i] for i in batch]
+                found = pool.map(lambda index: _look(folder, files[index], self.plan.limits), wanted)
+                for index, answer in zip(wanted, found, strict=True):
+                    answers[index] = answer
+        journal.take((), len(names), len(names))
+        return answers
+
+    def _write(
+        self, key: str, files: list[FolderFile], answers: list[_Answer], made_from: str, known: _Known
+    ) -> StepCounts:
+        tables = self.plan.layout.folder_tables(key)
+        rows = [answer for answer in answers if isinstance(answer, dict)]
+        rejects = [
+            {
+                "key": printable(file.name),
+                "offset_bytes": None,
+                "stage": answer.stage,
+                "reason": answer.reason,
+            }
+            for file, answer in zip(files, answers, strict=True)
+            if isinstance(answer, RejectedImageError)
+        ]
+        counts = StepCounts(taken=len(files) - answers.count(None), ignored=answers.count(None), units=1)
+        counts.made, counts.rejected = len(rows), len(rejects)
+        counts.reused = sum(1 for row in rows if _identity(row) in known)
+        counts.close(f"target_images of {key}")
+        extra = {
+            "counts": counts.to_record(),
+            "limits": str(self.plan.limits),
+            "signature": folder_signature(files),
+        }
+        stamp = Stamp(STEP, "", made_from, extra)
+        write_table(tables.rejects, pa.Table.from_pylist(rejects, schema=REJECTS), REJECTS, stamp)
+        write_table(tables.images, pa.Table.from_pylist(rows, schema=TARGET_IMAGES), TARGET_IMAGES, stamp)
+        return counts
 
 
 def read_file(folder: UPath, name: str, media: str = "") -> bytes:
@@ -126,13 +199,8 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _look(
-    folder: UPath, file: FolderFile, limits: ImageLimits, known: dict[tuple[str, int, int], dict[str, Any]]
-) -> dict[str, Any] | RejectedImageError | None:
+def _look(folder: UPath, file: FolderFile, limits: ImageLimits) -> _Answer:
     """A row, a reject, or None for a file that is no image."""
-    same = known.get((file.name, file.size_bytes, file.mtime_ns))
-    if same is not None:
-        return same
     named_as_image = PurePosixPath(file.name).suffix.lower() in IMAGE_SUFFIXES
     try:
         if printable(file.name) != file.name:
@@ -158,9 +226,7 @@ def _look(
     }
 
 
-def _known_rows(
-    path: UPath, stamp: Stamp | None, limits: ImageLimits
-) -> dict[tuple[str, int, int], dict[str, Any]]:
+def _known_rows(path: UPath, stamp: Stamp | None, limits: ImageLimits) -> _Known:
     if stamp is None or stamp.extra.get("limits") != str(limits):
         return {}
     try:
@@ -187,9 +253,11 @@ def _local_files(folder: UPath) -> Iterator[FolderFile]:
 
 
 def _store_files(folder: UPath) -> Iterator[FolderFile]:
+    """Empty objects too, but for the folder's own marker, whose name ends with a slash."""
     for info in folder.fs.ls(folder.path, detail=True):
         name = PurePosixPath(info["name"]).name
-        if info["type"] != "file" or name.startswith(".") or not info["size"]:
+        is_marker = info["name"].endswith("/") or info["name"] == folder.path.rstrip("/")
+        if info["type"] != "file" or name.startswith(".") or is_marker:
             continue
         changed = info.get("LastModified")
         stamp = changed if isinstance(changed, datetime) else None

@@ -9,19 +9,21 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from autotag.domain.agreement import Agreement, Scores, TagAgreement, agreement
-from autotag.domain.arrow_columns import codes, is_equal, list_lengths
+from autotag.domain.arrow_columns import is_equal, list_lengths
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.domain.votes import Neighbours, VoteRules, vote
 from autotag.errors import MissingInputError
 from autotag.pipeline.archive_view import ArchiveView
 from autotag.pipeline.build_reference import embedded_shards
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.reference_rows import embeddings_state
 from autotag.reference.hits import SearchHits
 from autotag.reference.manifest import ReferenceManifest
 from autotag.reference.searcher import SearchOptions
-from autotag.search.reference_reader import Reference, open_reference
-from autotag.storage.releases import MARKER, current
-from autotag.storage.tables import read_table
+from autotag.search.reference_mapping import ReferenceMapping
+from autotag.search.reference_reader import Reference, open_reference, read_manifest
+from autotag.storage.releases import current
+from autotag.storage.tables import read_stamp, read_table
 
 Ints = npt.NDArray[np.int64]
 
@@ -41,15 +43,17 @@ class Coverage:
 
     Attributes:
         version: of the release.
-        covered: shards in both.
+        covered: shards in both, and alike.
         missing: embedded shards that the release does not hold, ascending.
         gone: shards of the release that are embedded no more, ascending.
+        changed: shards that have other vectors or tags than the release, ascending.
     """
 
     version: str
     covered: int
     missing: tuple[str, ...]
     gone: tuple[str, ...]
+    changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +79,26 @@ class LeaveOneOut:
 
 
 def reference_coverage(plan: PipelinePlan) -> Coverage:
-    """Compare the current release with the shards embedded now. Reads the manifest and file names only.
+    """Compare the current release with the shards embedded now. Reads the manifest and the tables' footers only.
 
     Raises:
         MissingInputError: no release of the model id.
+        CorruptIndexError: the manifest cannot be read.
     """
-    manifest = reference_manifest(plan)
-    embedded, held = set(embedded_shards(plan.layout.source(plan.model_id))), set(manifest.shards)
+    manifest, tables = reference_manifest(plan), plan.layout.source(plan.model_id)
+    embedded, held = set(embedded_shards(tables)), manifest.shards.keys()
+    stamps = {shard: read_stamp(tables.embeddings(shard)) for shard in sorted(embedded & held)}
+    changed = [
+        shard
+        for shard, stamp in stamps.items()
+        if stamp is None or embeddings_state(stamp) != manifest.shards[shard].state
+    ]
     return Coverage(
-        manifest.version, len(embedded & held), tuple(sorted(embedded - held)), tuple(sorted(held - embedded))
+        version=manifest.version,
+        covered=len(stamps) - len(changed),
+        missing=tuple(sorted(embedded - held)),
+        gone=tuple(sorted(held - embedded)),
+        changed=tuple(changed),
     )
 
 
@@ -94,15 +109,14 @@ def reference_manifest(plan: PipelinePlan) -> ReferenceManifest:
         MissingInputError: no release of the model id.
         CorruptIndexError: the manifest cannot be read.
     """
-    marker = current(plan.layout.reference, plan.model_id) / MARKER
-    return ReferenceManifest.from_json(marker.read_text(encoding="utf-8"), str(marker))
+    return read_manifest(current(plan.layout.reference, plan.model_id))
 
 
 def leave_one_out(plan: PipelinePlan, images: int, rules: VoteRules, search: SearchOptions) -> LeaveOneOut:
     """Let the archive tag a sample of its own images, each without itself and without its copies.
 
     The sample is spread evenly over the tagged images of evenly chosen shards, so the same release gives the
-    same figure.
+    same figure. All files of the release are hashed anew, whatever was found before.
 
     Args:
         plan: paths and model id.
@@ -112,14 +126,14 @@ def leave_one_out(plan: PipelinePlan, images: int, rules: VoteRules, search: Sea
 
     Raises:
         MissingInputError: no release of the model id, or a shard of it is embedded no more.
+        CorruptIndexError: a file is not the one that was released.
     """
-    reference = open_reference(plan.layout, plan.model_id, search)
-    view = ArchiveView(reference.mapping)
-    sample = _sample(reference.mapping, view, images)
-    rows = _rows_of(sample, view)
-    vectors = _vectors(plan, reference.mapping, rows)
+    reference = open_reference(plan.layout, plan.model_id, search, hash_anew=True)
+    sample = _sample(reference, images)
+    rows, owner = _rows_of(reference.mapping, sample)
+    vectors = _vectors(plan, reference, rows)
     hits = reference.searcher.search(vectors, rules.neighbours + OWN_ROWS)
-    given, expected = _tag(reference, view, _Sampled(sample, rows, hits), rules)
+    given, expected = _tag(reference, _Sampled(sample, rows, owner, hits), rules)
     return LeaveOneOut(
         version=reference.manifest.version,
         agreement=agreement(given, expected),
@@ -130,19 +144,23 @@ def leave_one_out(plan: PipelinePlan, images: int, rules: VoteRules, search: Sea
 
 @dataclass(frozen=True, slots=True)
 class _Sampled:
-    """Sampled images (numbers of the view), their rows of the mapping, and the rows' neighbours."""
+    """Sampled images, their rows, the place among the images that each row belongs to, and the rows' neighbours."""
 
     images: Ints
     rows: Ints
+    owner: Ints
     hits: SearchHits
 
 
-def _sample(mapping: pa.Table, view: ArchiveView, count: int) -> Ints:
+def _sample(reference: Reference, count: int) -> Ints:
     """Images that have tags, in rising order."""
-    shard, names = codes(mapping["shard"])
-    chosen = _spread(np.arange(len(names)), MAX_SHARDS_READ)
-    inside = np.isin(shard, chosen) & (list_lengths(mapping["tags"]) > 0)
-    return _spread(np.unique(view.media[inside]), count)
+    ends = np.cumsum([shard.images for shard in reference.manifest.shards.values()], dtype=np.int64)
+    starts = np.append(0, ends[:-1])
+    chosen = _spread(np.flatnonzero(ends > starts), MAX_SHARDS_READ)
+    spans = zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True)
+    numbers = np.concatenate([np.arange(start, end) for start, end in spans])
+    tags = reference.mapping.images(numbers, ["tags"])["tags"]
+    return _spread(numbers[list_lengths(tags) > 0], count)
 
 
 def _spread(numbers: Ints, count: int) -> Ints:
@@ -150,13 +168,18 @@ def _spread(numbers: Ints, count: int) -> Ints:
     return numbers[places].astype(np.int64)
 
 
-def _rows_of(sample: Ints, view: ArchiveView) -> Ints:
-    return np.flatnonzero(np.isin(view.media, sample)).astype(np.int64)
+def _rows_of(mapping: ReferenceMapping, images: Ints) -> tuple[Ints, Ints]:
+    """The rows of some images, and the place of each row's image among them."""
+    found = mapping.images(images, ["first_row", "regions"])
+    counts = found["regions"].to_numpy().astype(np.int64)
+    owner = np.repeat(np.arange(len(images)), counts)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return found["first_row"].to_numpy()[owner] + within, owner
 
 
-def _vectors(plan: PipelinePlan, mapping: pa.Table, rows: Ints) -> npt.NDArray[np.float32]:
-    """Vectors of mapping rows, in their order: a shard's rows stand together, in the order of its table."""
-    wanted = mapping.select(["region_id", "shard"]).take(pa.array(rows))
+def _vectors(plan: PipelinePlan, reference: Reference, rows: Ints) -> npt.NDArray[np.float32]:
+    """Vectors of rows, in their order: a shard's rows stand together, in the order of its table."""
+    wanted = reference.mapping.described(rows).select(["region_id", "shard"])
     tables = plan.layout.source(plan.model_id)
     parts: list[npt.NDArray[np.float32]] = []
     for shard in dict.fromkeys(wanted["shard"].to_pylist()):
@@ -171,32 +194,28 @@ def _vectors(plan: PipelinePlan, mapping: pa.Table, rows: Ints) -> npt.NDArray[n
                 " run autotag build-index"
             )
         parts.append(vectors_from_arrow(table["embedding"].take(pa.array([place[name] for name in regions]))))
-    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+    return np.concatenate(parts) if parts else np.zeros((0, reference.manifest.dim), np.float32)
 
 
 def _tag(
-    reference: Reference, view: ArchiveView, sampled: _Sampled, rules: VoteRules
+    reference: Reference, sampled: _Sampled, rules: VoteRules
 ) -> tuple[list[list[str]], list[list[str]]]:
     """Given and expected tags of each sampled image."""
-    found = sampled.hits.rows
-    archive = view.tags(np.concatenate([sampled.images, view.media[found[found >= 0]]]))
-    kind = reference.mapping["kind"].take(pa.array(sampled.rows))
+    view = ArchiveView(reference.mapping, sampled.hits.rows, sampled.images)
+    kinds = reference.mapping.regions(sampled.rows, ["region_index"])
     neighbours = Neighbours(
-        image=np.searchsorted(sampled.images, view.media[sampled.rows]),
-        is_object=is_equal(kind, "object"),
+        image=sampled.owner,
+        is_object=kinds["region_index"].to_numpy() > 0,
         similarity=sampled.hits.similarity,
-        rows=found,
+        rows=view.places(sampled.hits.rows),
         images=len(sampled.images),
-        own_voter=archive.voter[sampled.images],
+        own_voter=view.archive.voter[np.searchsorted(view.images, sampled.images)],
     )
     given: list[list[str]] = [[] for _ in sampled.images]
-    result = vote(neighbours, archive, rules).tags
+    result = vote(neighbours, view.archive, rules).tags
     for image, tag in zip(result.image.tolist(), result.tag.tolist(), strict=True):
         given[image].append(view.tag_names[tag])
-    expected: list[list[str]] = [[] for _ in sampled.images]
-    for image, tag in zip(*(column.tolist() for column in archive.tags_of(sampled.images)), strict=True):
-        expected[image].append(view.tag_names[tag])
-    return given, expected
+    return given, reference.mapping.tags_of(sampled.images)
 
 
 def _guessing_f1(expected: Sequence[Sequence[str]]) -> float:

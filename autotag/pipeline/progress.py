@@ -9,8 +9,12 @@ from upath import UPath
 
 from autotag.domain.counts import StepCounts
 from autotag.storage.attempts import progress as images_under_way
+from autotag.storage.roots import is_local
 
 POLL_INTERVAL_S = 0.5
+
+STORE_POLL_INTERVAL_S = 15.0
+"""On an object store a look is some paid requests, and the workers themselves write less often there."""
 
 
 class ProgressListener(Protocol):
@@ -55,7 +59,10 @@ def listening(listener: ProgressListener) -> Iterator[None]:
 
 
 class StepProgress:
-    """Progress of one step: what its finished units counted, plus what journals say of units under way."""
+    """Progress of one step: what its finished units counted, plus what journals say of units under way.
+
+    The journals are looked at only where somebody listens.
+    """
 
     def __init__(self, step: str, total: int, journals: Sequence[UPath]) -> None:
         self._step = step
@@ -64,7 +71,7 @@ class StepProgress:
         self._stop = threading.Event()
         _listener.started(step, total)
         self._poller = threading.Thread(target=self._poll, daemon=True, name=f"progress of {step}")
-        if journals:
+        if journals and not isinstance(_listener, _Nobody):
             self._poller.start()
 
     def unit_done(self, counts: StepCounts) -> None:
@@ -84,6 +91,7 @@ class StepProgress:
             self._poller.join()
 
     def _poll(self) -> None:
-        while not self._stop.wait(POLL_INTERVAL_S):
+        interval_s = POLL_INTERVAL_S if all(map(is_local, self._journals)) else STORE_POLL_INTERVAL_S
+        while not self._stop.wait(interval_s):
             under_way = sum(images_under_way(directory) for directory in self._journals)
             _listener.advanced(self._step, self._done + under_way)

@@ -10,11 +10,16 @@ from autotag.domain.identity import media_id
 from autotag.domain.schemas import REJECTS, SOURCE_IMAGES
 from autotag.errors import BadTagsError, MissingInputError, RejectedImageError
 from autotag.pipeline.plan import PipelinePlan
+from autotag.storage.attempts import AttemptJournal, died_over
 from autotag.storage.fingerprints import file_version, fingerprint
 from autotag.storage.images import probe_image, quick_perceptual_hash
+from autotag.storage.removal import remove_file
 from autotag.storage.shards import OTHER_EXTENSION, ShardMember, ShardReader
 from autotag.storage.tables import Stamp, is_current, read_stamp, write_table
 from autotag.storage.tags import ImageTags, read_tags
+
+IMAGES_A_NOTE = 64
+"""Images that share a line of the journal: of each only an eighth of the pixels is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +41,40 @@ class SourceImagesWorker:
         made_from = fingerprint(pixels=pixels, tags=tags)
         stamp = read_stamp(tables.images(shard))
         if stamp and stamp.fingerprint == made_from and is_current(tables.rejects(shard), made_from):
+            remove_file(
+                tables.image_attempt(shard)
+            )  # of a process that died between its last table and its journal
             return StepCounts.from_record(stamp.extra["counts"])
         manifest = _Manifest(read_tags(self.plan.layout.tags(shard)))
-        self._read(shard, manifest)
-        counts = manifest.counts.close(f"source_images of {shard}")
-        extra = {"counts": counts.to_record(), "pixels": pixels, "tags": tags}
-        stamp = Stamp("source_images", self.plan.model_id, made_from, extra)
-        rejects = pa.Table.from_pylist(manifest.rejects, schema=REJECTS)
-        write_table(tables.rejects(shard), rejects, REJECTS, stamp)
-        images = pa.Table.from_pylist(list(manifest.rows.values()), schema=SOURCE_IMAGES)
-        write_table(tables.images(shard), images, SOURCE_IMAGES, stamp)
+        with AttemptJournal(tables.image_attempt(shard), pixels, self.plan.max_attempts) as journal:
+            self._read(shard, manifest, journal)
+            counts = manifest.counts.close(f"source_images of {shard}")
+            extra = {"counts": counts.to_record(), "pixels": pixels, "tags": tags}
+            stamp = Stamp("source_images", self.plan.model_id, made_from, extra)
+            rejects = pa.Table.from_pylist(manifest.rejects, schema=REJECTS)
+            write_table(tables.rejects(shard), rejects, REJECTS, stamp)
+            images = pa.Table.from_pylist(list(manifest.rows.values()), schema=SOURCE_IMAGES)
+            write_table(tables.images(shard), images, SOURCE_IMAGES, stamp)
         return counts
 
-    def _read(self, shard: str, manifest: "_Manifest") -> None:
+    def has_died_over(self, shard: str) -> bool:
+        """Whether a process died while it looked through the shard."""
+        return died_over(self.plan.layout.source(self.plan.model_id).image_attempt(shard))
+
+    def _read(self, shard: str, manifest: "_Manifest", journal: AttemptJournal) -> None:
+        """Images are numbered in tar order: what comes next has no other name before it is there."""
         path = self.plan.layout.shard(shard)
+        noted = 0
         with path.open("rb") as stream:
             reader = ShardReader(stream, str(path), self.plan.limits)
-            for member in reader:
-                manifest.take(member, self.plan)
+            for number, member in enumerate(reader):
+                is_condemned = journal.is_condemned(str(number))
+                if number == noted:
+                    window = journal.window(number, IMAGES_A_NOTE)
+                    journal.take(() if is_condemned else window, number, 0)
+                    noted += len(window)
+                manifest.take(member, self.plan, journal.refusal() if is_condemned else None)
+            journal.take((), noted, 0)
         manifest.finish(reader)
 
 
@@ -92,8 +113,8 @@ class _Manifest:
         self.rejects: list[dict[str, object]] = []
         self.counts = StepCounts(units=1)
 
-    def take(self, member: ShardMember, plan: PipelinePlan) -> None:
-        """Add one image member: a row, or a reject."""
+    def take(self, member: ShardMember, plan: PipelinePlan, refusal: RejectedImageError | None) -> None:
+        """Add one image member: a row, or a reject; a reject untouched where it is refused."""
         media = media_id(member.data)
         tags = self._tags_of(member.key)
         if media in self.rows:
@@ -103,6 +124,8 @@ class _Manifest:
             self._reject(member.key, member.offset_bytes, "duplicate", f"same bytes as {kept['key']}")
             return
         try:
+            if refusal is not None:
+                raise refusal
             header = probe_image(member.data, plan.limits)
             phash = quick_perceptual_hash(member.data, plan.limits)
         except RejectedImageError as error:

@@ -9,7 +9,7 @@ from upath import UPath
 
 from autotag.compute.engine import Engine, UnitResult, WorkerPlan
 from autotag.domain.counts import StepCounts
-from autotag.errors import AutotagError, PermanentError, RetryableError
+from autotag.errors import AutotagError, PermanentError, RetryableError, SettingsError
 from autotag.pipeline.progress import StepProgress
 
 
@@ -43,6 +43,7 @@ def run_step(engine: Engine, step: Step) -> StepCounts:
 
     Raises:
         PermanentError, RetryableError: every failing unit's message; a single unit's own error as it is.
+        SettingsError: settings that no unit can run with, once for all of them.
     """
     started = time.perf_counter()
     total, failed = StepCounts(), []
@@ -69,6 +70,9 @@ def run_step(engine: Engine, step: Step) -> StepCounts:
 def _joined(step: str, failed: list[AutotagError], units: int) -> AutotagError:
     if len(failed) == 1 and units == 1:
         return failed[0]
+    wrong_settings = [error for error in failed if isinstance(error, SettingsError)]
+    if wrong_settings:
+        return wrong_settings[0]  # of the run, whichever unit met them first
     lines = "\n".join(f"- {error}" for error in failed[:20])
     more = f"\n- and {len(failed) - 20} more" if len(failed) > 20 else ""
     kind = RetryableError if all(isinstance(error, RetryableError) for error in failed) else PermanentError

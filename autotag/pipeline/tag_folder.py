@@ -89,22 +89,21 @@ class _Ballot:
     """One folder's vote."""
 
     def __init__(self, reference: Reference, rows: pa.Table, rules: VoteRules) -> None:
-        self._reference = reference
+        self._mapping = reference.mapping
         # Evidence repeats rows many times over: without their vectors.
         self._rows = rows.drop_columns(["embedding"])
-        self._view = ArchiveView(reference.mapping)
         image, files = codes(rows["file"])
         self.files: list[str] = files.to_pylist()
         hits = reference.searcher.search(vectors_from_arrow(rows["embedding"]), rules.neighbours)
+        self._view = ArchiveView(reference.mapping, hits.rows)
         neighbours = Neighbours(
             image=image,
             is_object=is_equal(rows["kind"], "object"),
             similarity=hits.similarity,
-            rows=hits.rows,
+            rows=self._view.places(hits.rows),
             images=len(self.files),
         )
-        seen = self._view.media[hits.rows[hits.rows >= 0]]
-        self.result: VoteResult = vote(neighbours, self._view.tags(seen), rules)
+        self.result: VoteResult = vote(neighbours, self._view.archive, rules)
 
     def images(self) -> list[dict[str, Any]]:
         """Entries of tags.json, by file name."""
@@ -122,7 +121,7 @@ class _Ballot:
         """Rows of evidence.parquet."""
         found, given = self.result.evidence, self.result.tags
         target = self._rows.take(pa.array(found.region))
-        source = self._reference.mapping.take(pa.array(found.row))
+        source = self._mapping.described(self._view.rows[found.row])
         names = pa.array(self._view.tag_names, pa.string())
         return pa.table(
             {

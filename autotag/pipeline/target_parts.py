@@ -79,6 +79,12 @@ class ChunkFiles:
         return self.directory / f"{self.chunk.first:08d}-{self.chunk.size}.{ending}"
 
 
+def chunk_journal(plan: PipelinePlan, step: str, unit: str) -> UPath:
+    """Journal of the chunk that `unit` names."""
+    chunk = Chunk.of(unit)
+    return ChunkFiles(plan.layout.folder_tables(chunk.key).parts(step), chunk).journal
+
+
 def chunks_of(plan: PipelinePlan, key: str, chunk_files: int) -> list[Chunk]:
     """The folder's chunks.
 

@@ -52,15 +52,13 @@ def walk_unit(
         [wanted[i] for i in batch] for batch in journal.batches([unit.names[i] for i in wanted], batch_images)
     ]
     batches = [part for batch in batches for part in _within_memory(batch, unit.pixels)]
-    ahead = 1 if threads > 1 and not journal.has_suspects else 0
     reader = _BatchReader(unit, limits, journal, clock)
-    if ahead:
+    if threads > 1 and not journal.has_suspects:
         yield from reader.walk_ahead(batches, threads)
     else:
         yield from reader.walk(batches)
     if condemned:
-        reason = f"it has killed {journal.max_attempts} workers"
-        yield condemned, [RejectedImageError("worker", reason) for _ in condemned]
+        yield condemned, [journal.refusal() for _ in condemned]
 
 
 def _within_memory(batch: Sequence[int], pixels: Sequence[int]) -> Iterator[list[int]]:
@@ -89,27 +87,27 @@ class _BatchReader:
         self._done = 0
 
     def walk(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Decoded]]]:
-        for batch in batches:
-            self._announce(batch)
+        for number, batch in enumerate(batches):
+            self._announce(batches, number, ())
             data = self._read(batch)
             with self._clock.stage("decode"):
                 images = [_decode(item, self._limits) for item in data]
             yield batch, images
             self._done += len(batch)
-        self._announce(())
+        self._take(())
 
     def walk_ahead(self, batches: Sequence[Batch], threads: int) -> Iterator[tuple[Batch, list[Decoded]]]:
         running: tuple[Batch, list[Future[Decoded]]] | None = None
         with ThreadPoolExecutor(threads) as pool:
-            for batch in batches:
-                self._announce([*(running[0] if running else ()), *batch])
+            for number, batch in enumerate(batches):
+                self._announce(batches, number, running[0] if running else ())
                 futures = [pool.submit(_decode, item, self._limits) for item in self._read(batch)]
                 if running is not None:
                     yield self._collect(*running)
                 running = (batch, futures)
             if running is not None:
                 yield self._collect(*running)
-        self._announce(())
+        self._take(())
 
     def _collect(self, batch: Batch, futures: list[Future[Decoded]]) -> tuple[Batch, list[Decoded]]:
         with self._clock.stage("decode"):
@@ -117,7 +115,14 @@ class _BatchReader:
         self._done += len(batch)
         return batch, images
 
-    def _announce(self, in_flight: Batch) -> None:
+    def _announce(self, batches: Sequence[Batch], number: int, running: Batch) -> None:
+        """Write down the batch, or some from it on where notes are dear; suspects are alone there too."""
+        together = 1 if self._journal.has_suspects else self._journal.batches_a_note
+        if number % together == 0:
+            coming = [index for batch in batches[number : number + together] for index in batch]
+            self._take([*running, *coming])
+
+    def _take(self, in_flight: Batch) -> None:
         """Nothing in flight at the end: a death while tables are written is no image's fault."""
         names = self._unit.names
         self._journal.take([names[index] for index in in_flight], self._done, len(names))

@@ -65,25 +65,3 @@ def merge_block(best: SearchHits, similarity: Vectors, start: int, k: int) -> Se
         joined_similarity = np.take_along_axis(joined_similarity, top, axis=1)
         joined_rows = np.take_along_axis(joined_rows, top, axis=1)
     return rank_hits(joined_similarity, joined_rows, min(k, keep))
-
-
-class ExactSearcher:
-    """A `NeighbourSearcher` over vectors in memory: for tests and for small collections."""
-
-    def __init__(self, vectors: Vectors) -> None:
-        """`vectors`: float32 (rows, dim), unit L2 norm; kept, not copied."""
-        self._vectors = vectors
-
-    @property
-    def rows(self) -> int:
-        """Vectors held."""
-        return self._vectors.shape[0]
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return self._vectors.shape[1]
-
-    def search(self, queries: Vectors, k: int) -> SearchHits:
-        """See `NeighbourSearcher.search`."""
-        return exact_neighbours(checked_queries(queries, self.dim), lambda: [self._vectors], k)

@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass
 
 _FIXED_BYTES = 4096
-_MIN_ROWS_PER_CENTROID = 39  # FAISS's k-means warns below this
-_ROWS_PER_CENTROID = 64
-_PQ_CENTROIDS = 256
+PQ_CENTROIDS = 256
+"""What a byte of a product code tells apart."""
+ROWS_PER_CENTROID = 39
+"""To learn from: k-means of FAISS warns below this; more take time and find no more neighbours."""
 _GPU_PQ_BYTES = frozenset({1, 2, 3, 4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96})
 _GPU_CODES = re.compile(r"Flat|SQfp16|SQ8|SQ6|SQ4|PQ(\d+)(?:x8)?")
 _SQ_BITS = {"SQfp16": 16, "SQ8": 8, "SQ6": 6, "SQ4": 4}
@@ -70,7 +71,7 @@ def estimate_bytes(factory: str, rows: int, dim: int) -> int:
     if parts.transform_dim:
         size += 4 * (dim + 1) * inner_dim
     if parts.codes.startswith("PQ"):
-        size += 4 * inner_dim * (16 if "x4" in parts.codes else _PQ_CENTROIDS)
+        size += 4 * inner_dim * (16 if "x4" in parts.codes else PQ_CENTROIDS)
     if parts.lists:
         size += rows * 8 + parts.lists * (4 * inner_dim + 32)
     if parts.lists and "fs" in parts.codes:
@@ -90,10 +91,10 @@ def rows_to_train(factory: str, rows: int) -> tuple[int, int]:
     parts = read_factory(factory)
     least, wanted = 0, 0
     if parts.lists:
-        least, wanted = parts.lists, _ROWS_PER_CENTROID * parts.lists
+        least, wanted = parts.lists, ROWS_PER_CENTROID * parts.lists
     if re.search(r"PQ|ITQ|RQ|LSQ", factory):
-        least = max(least, 16 if "x4" in parts.codes else _PQ_CENTROIDS)
-        wanted = max(wanted, 2 * _MIN_ROWS_PER_CENTROID * _PQ_CENTROIDS)
+        least = max(least, 16 if "x4" in parts.codes else PQ_CENTROIDS)
+        wanted = max(wanted, 2 * ROWS_PER_CENTROID * PQ_CENTROIDS)
     if re.search(r"SQ[468]|SQ8|PCA", factory) or parts.codes not in (*_SQ_BITS, "Flat"):
         least, wanted = max(least, 1), max(wanted, 10_000)
     return least, min(wanted, rows)

@@ -80,12 +80,8 @@ def set_search_params(index: Any, params: dict[str, float], *, on_gpu: bool = Fa
             ) from error
 
 
-def read_index(path: Path, *, mmap: bool = False) -> Any:
+def read_index(path: Path) -> Any:
     """Read an index file whose hash has been checked, with no allocation larger than the file.
-
-    Args:
-        path: local file.
-        mmap: leave the vectors on disk where the kind of index allows it.
 
     Raises:
         CorruptIndexError: FAISS cannot read it.
@@ -99,8 +95,7 @@ def read_index(path: Path, *, mmap: bool = False) -> Any:
         faiss.set_deserialization_loop_limit(max(_LEAST_LOOP_LIMIT, size_bytes // 8))
         try:
             # A table that only L2 search uses; larger than the file at times, and checked against the limit.
-            flags = faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE
-            return faiss.read_index(str(path), flags | (_mmap_flags(path) if mmap else 0))
+            return faiss.read_index(str(path), faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE)
         except RuntimeError as error:
             raise CorruptIndexError(
                 f"{path}: FAISS {faiss.__version__} cannot read it ({_first_line(error)});"
@@ -109,15 +104,6 @@ def read_index(path: Path, *, mmap: bool = False) -> Any:
         finally:
             faiss.set_deserialization_vector_byte_limit(before[0])
             faiss.set_deserialization_loop_limit(before[1])
-
-
-def _mmap_flags(path: Path) -> int:
-    """Inverted lists and flat codes are mapped by different flags; the file's first four bytes tell which."""
-    import faiss
-
-    with path.open("rb") as stream:
-        kind = stream.read(4)
-    return faiss.IO_FLAG_MMAP if kind.startswith((b"Iw", b"IxPT")) else faiss.IO_FLAG_MMAP_IFC
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Opens a released index and searches it. FAISS reads no byte of a file that is not the one released."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -25,13 +26,11 @@ class SearchOptions:
         device: "cuda" is an error where there is no GPU or FAISS cannot hold the index on one.
         threads: for FAISS; 0 = as many as cores.
         query_batch: queries a FAISS call.
-        mmap: leave vectors on disk where the kind of index allows it (CPU only).
     """
 
     device: Device = "cpu"
     threads: int = 0
     query_batch: int = 20_000
-    mmap: bool = False
 
 
 class ReferenceSearcher:
@@ -60,6 +59,7 @@ class ReferenceSearcher:
         options: SearchOptions | None = None,
         *,
         expect_model_id: str | None = None,
+        sha256_of: Callable[[Path], str] = sha256_of_file,
     ) -> Self:
         """Open `index.faiss` of a local directory.
 
@@ -68,6 +68,7 @@ class ReferenceSearcher:
             manifest: the release's.
             options: device, threads, batch.
             expect_model_id: the model that will embed the queries; None = not checked.
+            sha256_of: says what a file's bytes are; one that remembers spares a second reading.
 
         Raises:
             ModelMismatchError: the release is of another model.
@@ -81,8 +82,8 @@ class ReferenceSearcher:
                 f" come from {expect_model_id}; run `autotag build-index` with {expect_model_id}, or set [models] back"
             )
         path = Path(directory) / INDEX_FILE
-        _check_bytes(path, manifest)
-        index = read_index(path, mmap=options.mmap)
+        _check_bytes(path, manifest, sha256_of)
+        index = read_index(path)
         if (index.ntotal, index.d) != (manifest.rows, manifest.dim):
             raise CorruptIndexError(
                 f"{path} holds {index.ntotal} vectors of length {index.d}, its manifest says {manifest.rows}"
@@ -141,15 +142,15 @@ class ReferenceSearcher:
         return faiss.downcast_index(index.base_index) if isinstance(index, faiss.IndexRefine) else index
 
 
-def _check_bytes(path: Path, manifest: ReferenceManifest) -> None:
+def _check_bytes(path: Path, manifest: ReferenceManifest, sha256_of: Callable[[Path], str]) -> None:
     if not path.is_file():
         raise MissingInputError(f"{path} is not there; run `autotag build-index`")
-    size_bytes = path.stat().st_size
-    if size_bytes != manifest.index_bytes:
+    released, size_bytes = manifest.files[INDEX_FILE], path.stat().st_size
+    if size_bytes != released.size_bytes:
         raise CorruptIndexError(
-            f"{path} has {size_bytes} bytes, {manifest.index_bytes} were released; run `autotag build-index`"
+            f"{path} has {size_bytes} bytes, {released.size_bytes} were released; run `autotag build-index`"
         )
-    if sha256_of_file(path) != manifest.index_sha256:
+    if sha256_of(path) != released.sha256:
         raise CorruptIndexError(
             f"{path} is not the file that was released (its SHA-256 differs); run `autotag build-index`"
         )

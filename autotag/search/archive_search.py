@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from autotag.errors import UsageError
 from autotag.models.protocols import Embedder
@@ -74,19 +73,19 @@ def search_archive(reference: Reference, embedder: Embedder, query: str, k: int)
 def _one_an_image(
     reference: Reference, rows: npt.NDArray[np.int64], similarity: npt.NDArray[np.float32], k: int
 ) -> list[ArchiveHit]:
-    regions = reference.mapping.take(pa.array(rows)).to_pylist()
-    found: dict[str, ArchiveHit] = {}
-    for region, score in zip(regions, similarity.tolist(), strict=False):  # padded similarities are left over
-        if len(found) == k:
-            break
-        if region["media_id"] not in found:
-            found[region["media_id"]] = ArchiveHit(
-                rank=len(found) + 1,
-                score=score,
-                shard=region["shard"],
-                key=region["key"],
-                box_xyxy_px=tuple(region["box_xyxy_px"]),
-                kind=region["kind"],
-                tags=tuple(region["tags"]),
-            )
-    return list(found.values())
+    image = reference.mapping.images_of(rows)
+    best = np.sort(np.unique(image, return_index=True)[1])[:k]
+    tags = reference.mapping.tags_of(image[best])
+    regions = reference.mapping.described(rows[best]).to_pylist()
+    return [
+        ArchiveHit(
+            rank=rank + 1,
+            score=float(similarity[place]),
+            shard=region["shard"],
+            key=region["key"],
+            box_xyxy_px=tuple(region["box_xyxy_px"]),
+            kind=region["kind"],
+            tags=tuple(tags[rank]),
+        )
+        for rank, (place, region) in enumerate(zip(best.tolist(), regions, strict=True))
+    ]

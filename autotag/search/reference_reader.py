@@ -1,17 +1,15 @@
 """Opens the current release of the reference index: the searcher, and the mapping from its rows to tags."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from upath import UPath
 
-from autotag.errors import CorruptIndexError
-from autotag.reference.manifest import INDEX_FILE, MAPPING_FILE, ReferenceManifest, sha256_of_file
+from autotag.reference.manifest import ReferenceManifest
 from autotag.reference.searcher import ReferenceSearcher, SearchOptions
+from autotag.search.reference_mapping import ReferenceMapping
 from autotag.storage.layout import Layout
-from autotag.storage.releases import MARKER, current, fetch
+from autotag.storage.released_files import RECEIPTS, FileHashes, fetch
+from autotag.storage.releases import MARKER, current
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,40 +19,50 @@ class Reference:
     Attributes:
         manifest: what it says of itself.
         searcher: nearest rows of a vector.
-        mapping: row i describes vector i; columns of `REFERENCE_MAPPING`.
+        mapping: what the rows are.
         directory: where the release lies.
     """
 
     manifest: ReferenceManifest
     searcher: ReferenceSearcher
-    mapping: pa.Table
+    mapping: ReferenceMapping
     directory: UPath
 
 
-def open_reference(layout: Layout, model_id: str, options: SearchOptions | None = None) -> Reference:
-    """Open what `CURRENT` names for a model id.
+def read_manifest(directory: UPath) -> ReferenceManifest:
+    """The manifest of a release.
 
     Raises:
-        MissingInputError: no release for this model id.
-        CorruptIndexError: index or mapping are not the ones that were released.
+        CorruptIndexError: it cannot be read, or is of another format.
+    """
+    marker = directory / MARKER
+    # Bytes that are no text make it no JSON, or other hashes: a corrupt index either way.
+    return ReferenceManifest.from_json(marker.read_text(encoding="utf-8", errors="replace"), str(marker))
+
+
+def open_reference(
+    layout: Layout, model_id: str, options: SearchOptions | None = None, *, hash_anew: bool = False
+) -> Reference:
+    """Open what `CURRENT` names for a model id. No file is opened before its bytes are known to be those released.
+
+    Args:
+        layout: where releases and the cache lie.
+        model_id: of the vectors.
+        options: of the search.
+        hash_anew: read all files through; by default one that has not changed since it was last hashed is believed.
+
+    Raises:
+        MissingInputError: no release for this model id, or a file of it is not there.
+        CorruptIndexError: a file is not the one that was released, or the release is of another format.
         ModelMismatchError: the release is of another model.
     """
     directory = current(layout.reference, model_id)
-    marker = directory / MARKER
-    # Bytes that are no text make it no JSON, or other hashes: a corrupt index either way.
-    manifest = ReferenceManifest.from_json(marker.read_text(encoding="utf-8", errors="replace"), str(marker))
-    hashes = {INDEX_FILE: manifest.index_sha256, MAPPING_FILE: manifest.mapping_sha256}
-    local = fetch(directory, layout.model_cache / "reference", hashes)
-    searcher = ReferenceSearcher.open(local, manifest, options, expect_model_id=model_id)
-    return Reference(manifest, searcher, _mapping(local / MAPPING_FILE, manifest), directory)
-
-
-def _mapping(path: Path, manifest: ReferenceManifest) -> pa.Table:
-    if not path.is_file() or sha256_of_file(path) != manifest.mapping_sha256:
-        raise CorruptIndexError(f"{path} is not the mapping that was released; run autotag build-index")
-    table = pq.read_table(path)
-    if table.num_rows != manifest.rows:
-        raise CorruptIndexError(
-            f"{path} has {table.num_rows} rows, the index {manifest.rows}; run autotag build-index"
-        )
-    return table
+    manifest = read_manifest(directory)
+    cache = layout.model_cache / "reference"
+    hashes = FileHashes(None if hash_anew else cache / RECEIPTS)
+    sha256_of = {name: file.sha256 for name, file in manifest.files.items()}
+    local = fetch(directory, cache, sha256_of, hashes)
+    searcher = ReferenceSearcher.open(
+        local, manifest, options, expect_model_id=model_id, sha256_of=hashes.sha256
+    )
+    return Reference(manifest, searcher, ReferenceMapping.open(local, manifest.rows), directory)

@@ -1,23 +1,30 @@
-"""Journals of units under way: what was in a worker's hands when it died, and how far it has come.
+"""Journals of units under way: what was in a process's hands when it died, and how far it has come.
 
-A worker writes down the images it is about to touch. When the process dies, the next attempt at the unit
-finds them, goes through them one at a time, and leaves out the one that has killed a worker too often. A
-journal of another run (its token differs) is no evidence against an image: that run may have been killed.
+A worker writes down the images it is about to touch. When its process dies, the next attempt at the unit, in
+whichever run, finds them, goes through them one at a time, and leaves out the one that has killed a process too
+often, time after time. What a journal says holds for the same inputs and settings only.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
 
 from upath import UPath
 
+from autotag.errors import RejectedImageError
 from autotag.storage.removal import remove_file
+from autotag.storage.roots import is_local
 from autotag.storage.tables import write_text
+
+STORE_BATCHES_A_NOTE = 32
+"""On an object store a note is a request of tens of milliseconds: so many batches share one."""
 
 
 @dataclass(slots=True)
 class _Page:
-    token: str = ""
+    made_from: str = ""
     in_flight: list[str] = field(default_factory=list)
     deaths: dict[str, int] = field(default_factory=dict)
     suspects: list[str] = field(default_factory=list)
@@ -26,42 +33,72 @@ class _Page:
 
 
 class AttemptJournal:
-    """The journal of one unit.
+    """The journal of one unit; a block that ends well removes it, one that raises takes no image to be at fault.
+
+    Local notes are lines appended to the file, never flushed to the disk: a killed process loses nothing that it
+    wrote, and a note costs some ten microseconds.
 
     Attributes:
-        max_attempts: deaths of workers one image may cause.
+        max_attempts: deaths one image may cause, one after the other.
+        batches_a_note: how many batches to write down together.
     """
 
-    def __init__(self, path: UPath, token: str, max_attempts: int) -> None:
-        """Open it; a page that an attempt of the same run left behind is held against its images."""
+    def __init__(self, path: UPath, made_from: str, max_attempts: int) -> None:
+        """Open it.
+
+        Args:
+            path: the file.
+            made_from: fingerprint of the unit's inputs and settings; a page of another one is no evidence.
+            max_attempts: deaths one image may cause.
+        """
         self._path = path
+        self._local = Path(path.path) if is_local(path) else None
+        self._is_begun = False
         self.max_attempts = max_attempts
-        self._page = _read(path)
-        if self._page.token != token:
-            self._page = _Page(token=token)
-        if len(self._page.in_flight) == 1:
-            name = self._page.in_flight[0]
-            self._page.deaths[name] = self._page.deaths.get(name, 0) + 1
-        if self._page.in_flight:
-            self._page.suspects = sorted({*self._page.suspects, *self._page.in_flight})
+        self.batches_a_note = 1 if self._local else STORE_BATCHES_A_NOTE
+        page = _read(path)
+        self._page = page if page.made_from == made_from else _Page(made_from)
+        self._blame()
+        self._suspects = frozenset(self._page.suspects)
+
+    def _blame(self) -> None:
+        """What was in flight when a process died is suspect; what was alone in flight has killed it."""
+        page = self._page
+        if len(page.in_flight) == 1:
+            page.deaths[page.in_flight[0]] = page.deaths.get(page.in_flight[0], 0) + 1
+        page.suspects = sorted({*page.suspects, *page.in_flight})
+        page.in_flight = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """The unit is committed: the journal goes. Or it was given up: nothing is in flight any more."""
+        if kind is not None and self.has_suspects:
             self._page.in_flight = []
+            self._write()
+        elif self._is_begun:
+            remove_file(self._path)
 
     @property
     def has_suspects(self) -> bool:
-        """Whether a worker died over this unit before."""
-        return bool(self._page.suspects)
+        """Whether a process died over this unit before."""
+        return bool(self._suspects)
 
     def is_condemned(self, name: str) -> bool:
-        """Whether the image has killed as many workers as it may."""
+        """Whether the image has killed as many processes as it may."""
         return self._page.deaths.get(name, 0) >= self.max_attempts
+
+    def refusal(self) -> RejectedImageError:
+        """What becomes of a condemned image."""
+        return RejectedImageError("worker", f"it has killed {self.max_attempts} workers")
 
     def batches(self, names: Sequence[str], size: int) -> list[list[int]]:
         """Indices of `names` in batches of `size`; suspects are alone in theirs."""
-        suspects = set(self._page.suspects)
         batches: list[list[int]] = []
         open_batch: list[int] = []
         for index, name in enumerate(names):
-            if name in suspects:
+            if name in self._suspects:
                 if open_batch:
                     batches.append(open_batch)
                 batches.append([index])
@@ -73,15 +110,44 @@ class AttemptJournal:
                 open_batch = []
         return [*batches, open_batch] if open_batch else batches
 
+    def window(self, first: int, size: int) -> list[str]:
+        """Numbers, as names, from `first` on, to be taken together: up to `size`, suspects alone.
+
+        For a stream, whose images have no names yet but are numbered as they come.
+        """
+        names: list[str] = []
+        for name in map(str, range(first, first + size * self.batches_a_note)):
+            if name in self._suspects:
+                return names or [name]
+            names.append(name)
+        return names
+
     def take(self, names: Sequence[str], done: int, total: int) -> None:
-        """Write down what is about to be touched, before it is touched."""
+        """Write down what is about to be touched, before it is touched; the process outlived what it touched before."""
+        for name in set(self._page.in_flight).difference(names):
+            self._page.deaths.pop(name, None)
         self._page.in_flight = list(names)
         self._page.done, self._page.total = done, total
-        write_text(self._path, json.dumps(asdict(self._page)), durable=False)
+        self._write()
 
-    def finish(self) -> None:
-        """The unit is committed: the journal goes."""
-        remove_file(self._path)
+    def _write(self) -> None:
+        line = json.dumps(asdict(self._page)) + "\n"
+        if self._is_begun and self._local:
+            try:
+                with self._local.open("a", encoding="utf-8") as stream:
+                    stream.write(line)
+            except OSError:  # said better below, where it lasts
+                pass
+            else:
+                return
+        write_text(self._path, line, durable=False)
+        self._is_begun = True
+
+
+def died_over(path: UPath) -> bool:
+    """Whether a process died while it worked on the journal's unit."""
+    page = _read(path)
+    return bool(page.in_flight or page.suspects)
 
 
 def progress(directory: UPath) -> int:
@@ -94,7 +160,14 @@ def progress(directory: UPath) -> int:
 
 
 def _read(path: UPath) -> _Page:
+    """The last whole line: a process may have died while it wrote one, before it touched what that names."""
     try:
-        return _Page(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
         return _Page()
+    for line in reversed(lines):
+        try:
+            return _Page(**json.loads(line))
+        except (ValueError, TypeError):
+            continue
+    return _Page()

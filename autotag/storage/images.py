@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
+from autotag.domain.perceptual_hash import HASHED_SIDE_PX, dct_hash
 from autotag.domain.regions import RgbImage
-from autotag.errors import RejectedImageError
+from autotag.errors import RejectedImageError, RetryableError
 
 # Pillow's UserWarnings are remarks on metadata (a malformed EXIF or MPO block) that name no file. Damaged
 # pixels are exceptions, and sizes are judged here.
@@ -81,12 +82,10 @@ class DecodedImage:
     Attributes:
         pixels: uint8 (height, width, 3), RGB, C-contiguous, writable, after EXIF orientation.
         format: one of `FORMATS`.
-        was_animated: the file holds more frames or pages; these pixels are the first.
     """
 
     pixels: RgbImage
     format: str
-    was_animated: bool
 
     @property
     def width(self) -> int:
@@ -114,6 +113,7 @@ def decode_image(data: bytes, limits: ImageLimits) -> DecodedImage:
 
     Raises:
         RejectedImageError: stage `decode`; empty, truncated, damaged, of another kind, too large, too small.
+        RetryableError: there is not enough memory.
     """
     return _guarded(lambda: _decode(data, limits))
 
@@ -134,8 +134,8 @@ def probe_image(data: bytes, limits: ImageLimits) -> ImageHeader:
 def perceptual_hash(pixels: RgbImage) -> str:
     """64-bit DCT hash of the grey image; near-duplicates differ in few bits.
 
-    ImageHash's `phash` of the image averaged down to about 128 px a side, which costs a quarter of hashing
-    all pixels. Depends on the pixels alone, not on the file they came from.
+    The image is averaged down to about 128 px a side first, which costs a quarter of hashing all pixels.
+    Depends on the pixels alone, not on the file they came from.
 
     Args:
         pixels: uint8 (height, width, 3), RGB, at least 1 x 1.
@@ -143,11 +143,7 @@ def perceptual_hash(pixels: RgbImage) -> str:
     Returns:
         16 hexadecimal characters.
     """
-    import imagehash
-
-    grey = Image.fromarray(pixels).convert("L")
-    factors = (max(1, grey.width // _HASH_SIDE_PX), max(1, grey.height // _HASH_SIDE_PX))
-    return str(imagehash.phash(grey.reduce(factors)))
+    return _hash(Image.fromarray(pixels))
 
 
 def quick_perceptual_hash(data: bytes, limits: ImageLimits) -> str:
@@ -159,16 +155,22 @@ def quick_perceptual_hash(data: bytes, limits: ImageLimits) -> str:
     Raises:
         RejectedImageError: as in `decode_image`, as far as it is found out.
     """
-    return _guarded(lambda: perceptual_hash(_decode_small(data, limits)))
+    return _guarded(lambda: _hash(_decode_small(data, limits)))
 
 
-def _decode_small(data: bytes, limits: ImageLimits) -> RgbImage:
+def _hash(image: Image.Image) -> str:
+    factors = (max(1, image.width // _HASH_SIDE_PX), max(1, image.height // _HASH_SIDE_PX))
+    side = HASHED_SIDE_PX
+    grey = image.convert("L").reduce(factors).resize((side, side), Image.Resampling.LANCZOS)
+    return dct_hash(np.asarray(grey))
+
+
+def _decode_small(data: bytes, limits: ImageLimits) -> Image.Image:
     image = _open(data, limits)
     turn = _TURNS.get(_orientation(image))
     image.draft("RGB", (_HASH_SIDE_PX, _HASH_SIDE_PX))
     image.load()
-    upright = _to_rgb(image) if turn is None else _to_rgb(image).transpose(turn)
-    return np.array(upright, dtype=np.uint8, order="C")
+    return _to_rgb(image) if turn is None else _to_rgb(image).transpose(turn)
 
 
 def _guarded(read: Callable[[], Answer]) -> Answer:
@@ -176,6 +178,11 @@ def _guarded(read: Callable[[], Answer]) -> Answer:
         return read()
     except RejectedImageError:
         raise
+    except MemoryError as error:  # sizes are judged by the header: it is the machine that has too little
+        raise RetryableError(
+            "decode: there is not enough memory for one image; lower [images] max_pixels or [compute] batch_images,"
+            " run fewer [ray] actors, or end what else uses memory, then run the step again"
+        ) from error
     except Exception as error:  # on damaged files Pillow's readers raise anything
         raise RejectedImageError(_STAGE, _sentence(error)) from error
 
@@ -185,8 +192,6 @@ def _sentence(error: Exception) -> str:
         return f"not an image of a known kind ({', '.join(FORMATS)})"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"larger than allowed: {error}"
-    if isinstance(error, MemoryError):
-        return "there is not enough memory to decode it"
     return f"damaged: {str(error) or type(error).__name__}"
 
 
@@ -240,12 +245,11 @@ def _header(image: ImageFile.ImageFile) -> ImageHeader:
 def _decode(data: bytes, limits: ImageLimits) -> DecodedImage:
     image = _open(data, limits)
     turn = _TURNS.get(_orientation(image))
-    was_animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
     if ImageFile.LOAD_TRUNCATED_IMAGES:  # another library's switch would pass grey halves as pictures
         ImageFile.LOAD_TRUNCATED_IMAGES = False
     image.load()
     upright = _to_rgb(image) if turn is None else _to_rgb(image).transpose(turn)
-    return DecodedImage(np.array(upright, dtype=np.uint8, order="C"), _format(image), was_animated)
+    return DecodedImage(np.array(upright, dtype=np.uint8, order="C"), _format(image))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -22,6 +22,7 @@ RESULT_NAMES = frozenset(
         "evidence.parquet",
         "contact_sheet.html",
         ".parts",
+        ".lock",
         "thumbnails",
         "label_scores.parquet",
         "medoid.json",
@@ -57,12 +58,20 @@ class SourceTables:
 
     @property
     def attempts(self) -> UPath:
-        """Journals of shards being embedded."""
+        """Journals of shards under way."""
         return self.root / "attempts"
 
     def attempt(self, shard: str) -> UPath:
-        """Journal of one shard."""
+        """Journal of one shard being embedded."""
         return self.attempts / f"shard={shard}.json"
+
+    def image_attempt(self, shard: str) -> UPath:
+        """Journal of one shard whose manifest is being made."""
+        return self.attempts / f"shard={shard}.images.json"
+
+    def lock(self, shard: str) -> UPath:
+        """Held while a shard's tables are made."""
+        return self.root / "locks" / f"shard={shard}.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,11 @@ class FolderTables:
         """Contact sheet as an HTML page that stands alone."""
         return self.root / "contact_sheet.html"
 
+    @property
+    def lock(self) -> UPath:
+        """Held while one of the folder's results is made."""
+        return self.root / ".lock"
+
     def parts(self, step: str) -> UPath:
         """Directory of a step's finished chunks and journals; removed when the step commits."""
         return self.root / ".parts" / step
@@ -169,6 +183,10 @@ class Layout:
             UsageError: the key leads out of the target root.
         """
         return FolderTables(self.target_processed / results_path(_inside(key)))
+
+    def index_lock(self, model: str) -> UPath:
+        """Held while a reference index of a model id is built."""
+        return self.reference / model / ".lock"
 
     def run_config(self, run: str) -> UPath:
         """Settings of a run, frozen."""

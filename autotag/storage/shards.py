@@ -4,7 +4,7 @@ Owns what counts as an image member, what its key is, and the balance of what wa
 """
 
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
@@ -25,7 +25,6 @@ class ShardMember:
     Attributes:
         key: WebDataset key: the path up to the first dot of the file name, without a leading `./`.
         member_name: the whole name in the tar.
-        extension: what follows the first dot, lower case.
         data: the file.
         offset_bytes: where `data` starts in the tar.
         size_bytes: its length.
@@ -33,7 +32,6 @@ class ShardMember:
 
     key: str
     member_name: str
-    extension: str
     data: bytes
     offset_bytes: int
     size_bytes: int
@@ -55,19 +53,17 @@ class ShardReject:
 
 @dataclass(slots=True)
 class ShardCounts:
-    """What was in a shard. Closes as members = images + others + rejected + the sum of ignored.
+    """What was in a shard. Closes as members = images + rejected + the sum of ignored.
 
     Attributes:
         members: headers of the tar.
         images: image members handed out.
-        others: members of other extensions that were asked for and handed out.
         rejected: image members left out, each with a `ShardReject`.
         ignored: members that are no input, by reason.
     """
 
     members: int = 0
     images: int = 0
-    others: int = 0
     rejected: int = 0
     ignored: dict[str, int] = field(default_factory=dict[str, int])
 
@@ -81,7 +77,7 @@ class ShardCounts:
         Raises:
             CountsDoNotCloseError: a member went missing.
         """
-        out = self.images + self.others + self.rejected + sum(self.ignored.values())
+        out = self.images + self.rejected + sum(self.ignored.values())
         if out != self.members:
             raise CountsDoNotCloseError(f"{name}: {self.members} members, but {out} accounted for: {self}")
         return self
@@ -95,17 +91,22 @@ class ShardReader:
         rejects: image members left out so far, in tar order.
     """
 
-    def __init__(
-        self, stream: BinaryIO, name: str, limits: ImageLimits, also_wanted: Collection[str] = ()
-    ) -> None:
-        """`stream` starts at the tar's first byte, is read forward only and is not closed here."""
+    def __init__(self, stream: BinaryIO, name: str, limits: ImageLimits) -> None:
+        """Begin to read the image members of a tar, in tar order; they need not stand side by side.
+
+        Iterating raises `BadShardError` (not a plain tar, damaged, cut off) or `RetryableError` (reading failed).
+
+        Args:
+            stream: starts at the tar's first byte, is read forward only and is not closed here.
+            name: of the file, for messages.
+            limits: members above `max_bytes` are rejected without being read.
+        """
         self.counts = ShardCounts()
         self.rejects: list[ShardReject] = []
         self._tar = TarStream(stream, name)
         self._name = name
         self._limits = limits
-        self._wanted = frozenset(extension.lower() for extension in also_wanted)
-        self._seen: set[tuple[str, str]] = set()
+        self._seen: set[str] = set()
 
     def __iter__(self) -> Iterator[ShardMember]:
         for info in self._tar.headers():
@@ -121,50 +122,26 @@ class ShardReader:
             self.counts.ignore(reason)
             return None
         key, extension = split_member_name(info.name)
-        is_image = extension in IMAGE_EXTENSIONS
-        if not is_image and extension not in self._wanted:
+        if extension not in IMAGE_EXTENSIONS:
             self.counts.ignore(_other_extension(extension))
             return None
-        refused = self._refused(info, key, "" if is_image else extension)
+        refused = self._refused(info, key)
         if refused:
             self.rejects.append(ShardReject(_printable(key), info.offset_data, "read", refused))
             self.counts.rejected += 1
             return None
-        data = self._tar.take(info)
-        if is_image:
-            self.counts.images += 1
-        else:
-            self.counts.others += 1
-        return ShardMember(key, info.name, extension, data, info.offset_data, info.size)
+        self.counts.images += 1
+        return ShardMember(key, info.name, self._tar.take(info), info.offset_data, info.size)
 
-    def _refused(self, info: tarfile.TarInfo, key: str, kind: str) -> str:
+    def _refused(self, info: tarfile.TarInfo, key: str) -> str:
         if _printable(key) != key:
             return "the name is not UTF-8; rename the member"
-        if (key, kind) in self._seen:
+        if key in self._seen:
             return f"{info.name}: another member of this shard has the same key; the first is kept"
-        self._seen.add((key, kind))
+        self._seen.add(key)
         if info.size > self._limits.max_bytes:
             return f"{info.size} bytes; at most {self._limits.max_bytes} are allowed"
         return ""
-
-
-def read_shard(
-    stream: BinaryIO, name: str, limits: ImageLimits, also_wanted: Collection[str] = ()
-) -> ShardReader:
-    """The image members of a tar, in tar order, one at a time.
-
-    Args:
-        stream: starts at the tar's first byte; need not be seekable. Stays open.
-        name: of the file, for messages.
-        limits: members above `max_bytes` are rejected without being read.
-        also_wanted: further extensions to hand out, such as `txt` or `json`.
-
-    Returns:
-        An iterable of `ShardMember` that can be used once. Members of one key need not stand side by side.
-        A second image with a key seen before is rejected. Iterating raises `BadShardError` (not a plain tar,
-        damaged, cut off) or `RetryableError` (reading failed).
-    """
-    return ShardReader(stream, name, limits, also_wanted)
 
 
 def read_member(shard: UPath, offset_bytes: int, size_bytes: int) -> bytes:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from autotag.domain.schemas import SCHEMA_VERSION
+from autotag.domain.schema_version import SCHEMA_VERSION
 from autotag.errors import MissingInputError, PermanentError, UnwritableRootError
 from autotag.storage.arrow_files import open_for_arrow
 from autotag.storage.removal import remove_stale_temporaries, temporary_name

@@ -16,7 +16,12 @@ from autotag.defs import assets as asset_rooms
 SNAPSHOT = Path(__file__).with_name("graph_snapshot.json")
 ROOM = Path(asset_rooms.__file__).parent
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
-NETWORKS = (
+HEAVY = (
+    "numpy",
+    "pyarrow",
+    "PIL",
+    "jinja2",
+    "requests",
     "torch",
     "torchvision",
     "ray",
@@ -27,18 +32,18 @@ NETWORKS = (
     "timm",
     "transformers",
     "cv2",
+    "imagehash",
+    "s3fs",
 )
 
 LOAD = """
-import sys, time
-started = time.perf_counter()
+import sys
 import socket
 def refuse(*a, **k): raise AssertionError("loading the definitions touched the network")
 socket.socket.connect = refuse
 socket.getaddrinfo = refuse
 from autotag.definitions import defs
 defs.get_repository_def()
-print(time.perf_counter() - started)
 print(",".join(sorted(name for name in %r if name in sys.modules)))
 """
 
@@ -71,7 +76,10 @@ def graph_of(defs: dg.Definitions) -> dict[str, Any]:
         if not job.name.startswith("__")
     }
     sensors = {
-        sensor.name: {"job": sensor.job_name, "status": sensor.default_status.value}
+        sensor.name: {
+            "jobs": sorted(target.job_name for target in sensor.targets),
+            "status": sensor.default_status.value,
+        }
         for sensor in repository.sensor_defs
     }
     return {"assets": assets, "jobs": jobs, "sensors": sensors}
@@ -121,14 +129,14 @@ def test_each_pool_is_one_group_so_that_no_two_runs_take_the_same_cores(definiti
         assert node.pools == {node.group_name}
 
 
-def test_loading_the_definitions_is_quick_and_imports_no_network(tmp_path: Path) -> None:
+def test_loading_the_definitions_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
     """CPU time counts, not the clock: the machine may be busy."""
     settings = tmp_path / "autotag.toml"
     settings.write_text("[paths]\ndata = 'nowhere'\n", encoding="utf-8")
     environment = {**os.environ, "AUTOTAG_CONFIG": str(settings), "PYTHONWARNINGS": "ignore"}
     started = os.times()
     done = subprocess.run(
-        [sys.executable, "-c", LOAD % (NETWORKS,)],
+        [sys.executable, "-c", LOAD % (HEAVY,)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -138,7 +146,6 @@ def test_loading_the_definitions_is_quick_and_imports_no_network(tmp_path: Path)
     )
     ended = os.times()
     assert done.returncode == 0, done.stderr
-    _, imported = done.stdout.splitlines()
-    assert imported == ""
+    assert done.stdout == "\n"
     assert ended.children_user - started.children_user < 6.0
     assert [path.name for path in tmp_path.iterdir()] == ["autotag.toml"]

@@ -9,7 +9,8 @@ import pytest
 from autotag.domain.regions import RegionRules, keep_regions
 from autotag.errors import RejectedImageError
 from autotag.models.fakes import FakeDetector, FakeEmbedder
-from benchmarks.kernel import FixedBoxes, run_kernel, synthetic_jpegs
+from benchmarks.kernel_pass import FixedBoxes, run_kernel
+from benchmarks.made_inputs import synthetic_jpegs
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kernel.py"
 NOT_NEEDED = ("pyarrow", "pydantic", "ray", "dagster", "faiss", "openvino", "upath", "fsspec")

@@ -80,7 +80,7 @@ def test_an_interrupt_exits_130_leaves_no_worker_and_the_next_run_completes(
     )
     journals = tmp_path / "data" / "source" / "processed"
     deadline = time.monotonic() + 240
-    while not list(journals.glob("*/attempts/*.json")) and time.monotonic() < deadline:
+    while not list(journals.glob("*/attempts/shard=00000.json")) and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         time.sleep(0.2)
     family = psutil.Process(process.pid).children(recursive=True)

@@ -151,6 +151,36 @@ def test_a_wrong_type_names_key_and_file(autotag: Autotag, settings_file: Path) 
     failed(autotag("build-index"), 2, "tagging.k", str(settings_file))
 
 
+def test_a_wrong_setting_that_only_a_step_finds_is_the_same_sentence_and_exit_code_as_at_the_start(
+    autotag: Autotag, archive: Archive, folders: Folders, settings_file: Path
+) -> None:
+    archive.simple("00000")
+    folders.simple("birds")
+    settings_file.write_text("[models]\ndetector = 'nobody'\n")
+    at_start = autotag("embed-source", *ONE)
+    failed(at_start, 2, "models.detector = 'nobody' is not a known detector")
+    assert "fake" not in at_start.err
+    for verb in (["segment-source", *ONE], ["build-index"], ["process-target", "--folder", "birds"]):
+        in_step = autotag(*verb)
+        assert (in_step.code, in_step.err) == (2, at_start.err)
+
+
+def test_a_wrong_setting_that_workers_find_is_told_once(
+    autotag: Autotag, archive: Archive, settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autotag.errors import SettingsError
+    from autotag.pipeline.embed_source import SourceEmbeddingsWorker
+
+    def refuse(*_: object) -> None:
+        raise SettingsError("models.device = 'cuda': no GPU here")
+
+    for shard in ("00000", "00001"):
+        archive.simple(shard)
+    monkeypatch.setattr(SourceEmbeddingsWorker, "__call__", refuse)
+    told = autotag("segment-source", "--shards", "00000..00001")
+    assert (told.code, told.err) == (2, "error: models.device = 'cuda': no GPU here\n")
+
+
 def test_a_settings_file_that_is_not_there_is_named(autotag: Autotag) -> None:
     failed(autotag("build-index", "--config", "no.toml"), 2, "no.toml: no such settings file")
 
@@ -191,29 +221,25 @@ def test_a_data_root_that_cannot_be_written_is_named(autotag: Autotag, settings_
 def test_an_error_that_nobody_foresaw_is_one_line_and_names_the_run(
     ready: Autotag, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autotag.defs.assets.target import folder_tags
-
     def surprise(*_: object) -> None:
         raise RuntimeError("the moon is full\nand more")
 
-    monkeypatch.setattr(folder_tags, "tag_folder", surprise)
+    monkeypatch.setattr("autotag.pipeline.tag_folder.tag_folder", surprise)
     told = ready("tag-target", "--folder", "birds")
     failed(told, 1, "folder_tags", "the moon is full", "The trace is in run")
     assert "and more" not in told.err
 
 
-def test_a_check_that_fails_is_told_with_what_is_wrong(ready: Autotag, tmp_path: Path) -> None:
-    from autotag.defs.checks import target_images_checks
-    from autotag.pipeline.audit_tables import Audit
+def test_a_check_that_fails_is_told_with_what_is_wrong(
+    ready: Autotag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autotag.pipeline import audit_tables
 
     told_before = ready("segment-target", "--folder", "birds")
     assert "passed" in told_before.out
-    original = target_images_checks.audit_target_images
-    target_images_checks.audit_target_images = lambda plan, key: Audit(1, ("rows: 1, images out: [2]",))
-    try:
-        told = ready("segment-target", "--folder", "birds")
-    finally:
-        target_images_checks.audit_target_images = original
+    found = audit_tables.Audit(1, ("rows: 1, images out: [2]",))
+    monkeypatch.setattr(audit_tables, "audit_target_images", lambda plan, key: found)
+    told = ready("segment-target", "--folder", "birds")
     assert "FAILED  target_images: counts_close" in told.out
     assert "- birds: rows: 1, images out: [2]" in told.out
 
@@ -223,15 +249,15 @@ def test_what_native_code_says_goes_to_a_log(
 ) -> None:
     import os
 
-    from autotag.defs.assets.target import target_images
+    from autotag.pipeline import list_target_images
 
-    original = target_images.list_target_images
+    original = list_target_images.list_target_images
 
     def chatty(*words: object) -> object:
         os.write(2, b"E core_worker.cc: something nobody asked for\n")
         return original(*words)
 
-    monkeypatch.setattr(target_images, "list_target_images", chatty)
+    monkeypatch.setattr(list_target_images, "list_target_images", chatty)
     assert ready("segment-target", "--folder", "birds").err == ""
     log = tmp_path / "data" / ".dagster" / "logs" / "autotag.log"
     assert "something nobody asked for" in log.read_text()

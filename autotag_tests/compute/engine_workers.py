@@ -45,3 +45,12 @@ class Behaviour:
 def broken_maker(directory: Path) -> Behaviour:
     """A worker that cannot even be made."""
     raise MissingWeightsError("net.pt", str(directory), "put it there")
+
+
+@dataclass(frozen=True)
+class Journalling(Behaviour):
+    """Knows of the units that were begun."""
+
+    def has_died_over(self, unit: str) -> bool:
+        """Whether it was begun before."""
+        return self.begun(unit) > 0

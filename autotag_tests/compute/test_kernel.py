@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from autotag.compute.kernel import EmbeddedImage, Kernel, embed_regions, find_regions
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.regions import Region, RegionRules, RgbImage, whole_image
-from autotag.errors import MissingWeightsError, RejectedImageError
+from autotag.errors import MissingWeightsError, RejectedImageError, RetryableError
 from autotag.models.fakes import FakeDetector, FakeEmbedder, magic_image
 
 RULES = RegionRules(min_area_px=4, score_threshold=0.1, max_regions=8)
@@ -88,6 +89,80 @@ class OddDetector(FakeDetector):
 def test_a_model_that_gives_another_number_of_results_is_found_out(answer: list[list[Region]]) -> None:
     results = find_regions(OddDetector(answer), [patch(0), patch(1)], RULES, StageClock())
     assert all(isinstance(r, RejectedImageError) and "results for" in r.reason for r in results)
+
+
+class SmallDetector(FakeDetector):
+    """Its memory holds so many images at once; `calls` tells how many were given."""
+
+    def __init__(self, room: int, error: Exception) -> None:
+        super().__init__()
+        self.room = room
+        self.error = error
+        self.calls: list[int] = []
+
+    def detect(self, images: Sequence[RgbImage]) -> list[list[Region]]:
+        self.calls.append(len(images))
+        if len(images) > self.room:
+            raise self.error
+        return super().detect(images)
+
+
+OUT_OF_MEMORY = [
+    MemoryError(),
+    type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("Exception from src/inference/src/cpp/infer_request.cpp:223:\nstd::bad_alloc"),
+    RuntimeError("[GPU] Exceeded max size of memory object allocation: requested 4294967296 bytes"),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4000000000 bytes."),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("room", [1, 2, 3, 6])
+def test_a_batch_that_memory_does_not_hold_is_halved(room: int, error: Exception) -> None:
+    images = [patch(i) for i in range(7)]
+    small = SmallDetector(room, error)
+    assert find_regions(small, images, RULES, StageClock()) == find_regions(
+        FakeDetector(), images, RULES, StageClock()
+    )
+    assert max(count for count in small.calls if count <= room) >= (room + 1) // 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+def test_memory_for_not_even_one_image_is_no_images_fault(count: int, error: Exception) -> None:
+    told = r"detect: there is not enough memory for one image .*\[models\] detector_batch.*\[ray\] actors"
+    with pytest.raises(RetryableError, match=told):
+        find_regions(SmallDetector(0, error), [patch(i) for i in range(count)], RULES, StageClock())
+
+
+def test_memory_that_runs_out_on_one_image_of_a_bad_batch_is_no_images_fault() -> None:
+    class Both(FakeDetector):
+        def detect(self, images: Sequence[RgbImage]) -> list[list[Region]]:
+            super().detect(images)
+            if len(images) == 1:
+                raise MemoryError
+            return [[]] * len(images)
+
+    with pytest.raises(RetryableError, match="not enough memory"):
+        find_regions(Both(), [patch(0), magic_image("detect_error"), patch(1)], RULES, StageClock())
+
+
+def test_a_failed_batch_lets_go_of_its_memory_before_a_smaller_one_is_tried() -> None:
+    class Held:
+        pass
+
+    alive: list[weakref.ref[Held]] = []
+
+    class Keeping(FakeDetector):
+        def detect(self, images: Sequence[RgbImage]) -> list[list[Region]]:
+            assert not any(reference() for reference in alive)
+            held = Held()
+            alive.append(weakref.ref(held))
+            if len(images) > 1:
+                raise MemoryError
+            return super().detect(images)
+
+    assert len(find_regions(Keeping(), [patch(i) for i in range(4)], RULES, StageClock())) == 4
 
 
 def test_missing_weights_stop_the_unit_at_once() -> None:

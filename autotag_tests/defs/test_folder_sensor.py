@@ -1,9 +1,11 @@
 """The folder sensor on a real instance of Dagster: folders on disk in, partitions and run requests out."""
 
+import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -14,8 +16,11 @@ from autotag.defs.folder_sensor import target_folder_sensor
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.domain.identity import folder_key
 from autotag.pipeline.list_target_images import list_target_images
-from autotag.pipeline.plan import PipelinePlan
-from autotag_tests.conftest import Folders, picture
+from autotag.pipeline.plan import PipelinePlan, plan_of
+from autotag.settings import Settings
+from autotag.storage.locks import held
+from autotag_tests.conftest import SETTINGS_TOML, Folders, picture
+from autotag_tests.pipeline.target_steps import write_tags
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
 
@@ -52,8 +57,21 @@ class Sensor:
         return sorted(str(request.partition_key) for request in self.tick().run_requests or [])
 
     @property
+    def place(self) -> str:
+        """Where the next look goes on."""
+        return json.loads(self.cursor or "")["next_path"]
+
+    @property
     def partitions(self) -> set[str]:
         return set(self.instance.get_dynamic_partitions("target_folders"))
+
+
+@dataclass
+class Clock:
+    now_s: float
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 @pytest.fixture
@@ -134,7 +152,7 @@ def test_a_processed_folder_asks_for_nothing_until_it_changes(
     folder = still(folders.simple("birds"))
     list_target_images(plan, "birds")
     assert sensor.requested() == ["birds"]
-    plan.layout.folder_tables("birds").tags.write_text("{}")
+    write_tags(plan, "birds", plan.model_id)
     assert sensor.requested() == []
     (folder / "p000.png").write_bytes(picture(77))
     still(folder, LONG_AGO_S + 60)
@@ -146,9 +164,109 @@ def test_tags_older_than_the_manifest_are_no_answer(
 ) -> None:
     still(folders.simple("birds"))
     list_target_images(plan, "birds")
-    tags = Path(plan.layout.folder_tables("birds").tags.path)
-    tags.write_text("{}")
+    tags = write_tags(plan, "birds", plan.model_id)
     os.utime(tags, (LONG_AGO_S, LONG_AGO_S))
+    assert sensor.requested() == ["birds"]
+
+
+def test_tags_of_another_model_are_made_again_with_a_run_key_of_their_own(
+    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan
+) -> None:
+    still(folders.simple("birds"))
+    (first,) = sensor.tick().run_requests or []
+    list_target_images(plan, "birds")
+    write_tags(plan, "birds", plan.model_id)
+    assert sensor.requested() == []
+    write_tags(plan, "birds", "another+model")
+    assert sensor.requested() == ["birds"]
+    assert plan.model_id in str(first.run_key)
+
+
+def test_new_settings_of_the_models_ask_for_runs_of_folders_that_are_tagged(
+    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan, settings_file: Path
+) -> None:
+    still(folders.simple("birds"))
+    (first,) = sensor.tick().run_requests or []
+    list_target_images(plan, "birds")
+    write_tags(plan, "birds", plan.model_id)
+    assert sensor.requested() == []
+    settings_file.write_text(SETTINGS_TOML.replace('detector = "fake"', 'detector = "whole"'))
+    changed = plan_of(Settings.load(settings_file), "")
+    release(changed, changed.model_id)
+    (later,) = sensor.tick().run_requests or []
+    assert later.partition_key == "birds"
+    assert later.run_key != first.run_key
+
+
+def test_tags_count_as_done_while_the_models_of_the_settings_cannot_be_named(
+    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan, settings_file: Path
+) -> None:
+    still(folders.simple("birds"))
+    list_target_images(plan, "birds")
+    write_tags(plan, "birds", plan.model_id)
+    still(folders.simple("cats"))
+    settings_file.write_text(SETTINGS_TOML.replace('detector = "fake"', 'detector = "yolo:no-such.pt"'))
+    result = sensor.tick()
+    assert not result.run_requests
+    assert "1 to be tagged, but" in reason(result)
+    assert "no-such.pt" in reason(result)
+
+
+def test_a_change_dated_in_the_future_is_quiet_when_it_stayed_the_same(
+    sensor: Sensor, folders: Folders, index: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folders.simple("birds")
+    clock = Clock(LONG_AGO_S)
+    monkeypatch.setattr(folder_sensor.time, "time", clock)
+    still(folder, LONG_AGO_S + 10**7)
+    assert sensor.requested() == []
+    clock.now_s += 10
+    (folder / "p000.png").write_bytes(picture(99))
+    still(folder, LONG_AGO_S + 10**7 + 1)
+    assert sensor.requested() == []  # still being written: the time begins anew
+    clock.now_s += 14.9
+    assert sensor.requested() == []
+    clock.now_s += 0.2
+    assert sensor.requested() == ["birds"]
+
+
+def test_only_folders_that_changed_in_the_future_and_are_not_done_are_remembered(
+    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_day_s = time.time() + 86_400
+    for name in ("a", "b", "c", "d"):
+        still(folders.simple(name, 1), LONG_AGO_S if name == "a" else in_a_day_s)
+    list_target_images(plan, "b")
+    write_tags(plan, "b", plan.model_id)
+    sensor.tick()
+    assert set(json.loads(str(sensor.cursor))["ahead"]) == {"c", "d"}
+    shutil.rmtree(folders.data / "target" / "d")
+    sensor.tick()
+    assert set(json.loads(str(sensor.cursor))["ahead"]) == {"c"}
+    monkeypatch.setattr(folder_sensor, "MAX_REMEMBERED", 0)
+    sensor.tick()
+    assert json.loads(str(sensor.cursor))["ahead"] == {}
+
+
+@pytest.mark.parametrize(
+    "cursor", ["birds/day 1", "{", "[]", '{"ahead": 1}', '{"next_path": "", "ahead": {"a": 1}}']
+)
+def test_a_cursor_of_another_release_starts_from_the_beginning(
+    sensor: Sensor, folders: Folders, index: None, cursor: str
+) -> None:
+    still(folders.simple("birds"))
+    sensor.cursor = cursor
+    assert sensor.requested() == ["birds"]
+
+
+def test_a_folder_that_is_being_worked_on_is_left_to_that_run(
+    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan
+) -> None:
+    still(folders.simple("birds"))
+    with held(plan.layout.folder_tables("birds").lock, "folder birds"):
+        result = sensor.tick()
+    assert not result.run_requests
+    assert "1 being worked on" in reason(result)
     assert sensor.requested() == ["birds"]
 
 
@@ -157,7 +275,7 @@ def test_a_folder_whose_images_all_went_is_processed_once_more(
 ) -> None:
     folder = still(folders.simple("birds"))
     list_target_images(plan, "birds")
-    plan.layout.folder_tables("birds").tags.write_text("{}")
+    write_tags(plan, "birds", plan.model_id)
     for file in folder.iterdir():
         file.unlink()
     still(folder, LONG_AGO_S + 60)
@@ -261,7 +379,7 @@ def test_a_look_that_is_out_of_time_goes_on_where_it_stopped(
     monkeypatch.setattr(folder_sensor, "TICK_BUDGET_S", -1.0)
     for name in names:
         assert sensor.requested() == [name]
-    assert sensor.cursor == ""
+    assert sensor.place == ""
     assert sensor.partitions == set(names)
     assert sensor.requested() == ["f0"]
 
@@ -302,7 +420,8 @@ def test_three_thousand_folders_fit_in_one_tick(sensor: Sensor, folders: Folders
     for number in range(3000):
         still(folders.make(f"{number // 100:02d}/{number:04d}", {"a.png": content}))
     started = time.process_time()
-    while sensor.tick().cursor:
-        pass
+    sensor.tick()
+    while sensor.place:
+        sensor.tick()
     assert time.process_time() - started < folder_sensor.TICK_BUDGET_S
     assert len(sensor.partitions) == 3000

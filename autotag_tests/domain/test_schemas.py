@@ -9,7 +9,9 @@ TABLES = [
     schemas.TARGET_IMAGES,
     schemas.TARGET_REGIONS,
     schemas.EVIDENCE,
-    schemas.REFERENCE_MAPPING,
+    schemas.REFERENCE_REGIONS,
+    schemas.REFERENCE_IMAGES,
+    schemas.REFERENCE_TAGS,
     schemas.source_embeddings(8),
     schemas.target_embeddings(8),
 ]

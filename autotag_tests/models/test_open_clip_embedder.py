@@ -191,3 +191,15 @@ def test_a_fetched_tag_is_loaded_and_its_place_remembered(
         "open_clip.pretrained.hf_hub_download", lambda **_: pytest.fail("asked the hub again")
     )
     assert embedder_fingerprint(spec, fetch=False) == fingerprint
+
+
+def test_a_tag_stays_a_tag_where_a_file_of_that_name_lies_in_the_working_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "laion2b_s34b_b79k").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    spec = ModelSpec("open_clip:ViT-B-32/laion2b_s34b_b79k", weights_dir=tmp_path / "weights")
+    assert not open_clip_embedder._names_a_file(spec, "laion2b_s34b_b79k")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "laion2b_s34b_b79k").write_bytes(b"")
+    assert open_clip_embedder._names_a_file(spec, "laion2b_s34b_b79k")

@@ -1,6 +1,10 @@
 """What the starter models keep on disk between processes, and how they take damage."""
 
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,8 +12,9 @@ import numpy as np
 import pytest
 
 from autotag.errors import MissingWeightsError
+from autotag.models.specs import ModelSpec
 from autotag.models.starter.bert_graph import BertShape, bert_sentence_graph
-from autotag.models.starter.cpu_network import CpuNetwork, pack_network
+from autotag.models.starter.cpu_network import CpuNetwork, network, pack_network
 from autotag.models.starter.derived_files import Arrays, derived_arrays
 from autotag.models.starter.packages import package_file
 
@@ -116,6 +121,61 @@ def test_a_missing_package_is_named_with_the_remedy() -> None:
         package_file("numpy", "weights.bin", "numpy")
 
 
+def _doubling() -> Arrays:
+    from openvino import opset13 as op
+
+    values = op.parameter([1, 4], np.float32)
+    return pack_network(
+        network([op.multiply(values, op.constant(np.float32(2))).output(0)], [values], "doubling")
+    )
+
+
+def _outputs(spec: ModelSpec, convert: Callable[[], Arrays]) -> list[list[float]]:
+    loaded = CpuNetwork(spec, "doubling", convert)
+    inputs = [np.full((1, 4), number, np.float32) for number in range(7)]
+    return [found.ravel().tolist() for (found,) in loaded.run([values] for values in inputs)]
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2])
+def test_a_compiled_network_is_kept_and_answers_as_a_fresh_one(tmp_path: Path, threads: int) -> None:
+    def never() -> Arrays:
+        raise AssertionError("the network was converted a second time")
+
+    wanted = [4 * [2.0 * number] for number in range(7)]
+    assert _outputs(ModelSpec("starter", threads=threads), _doubling) == wanted
+    assert _outputs(ModelSpec("starter", threads=1, cache_dir=tmp_path), _doubling) == wanted
+    assert len(list((tmp_path / "starter").glob("*.npz"))) == 2
+    assert _outputs(ModelSpec("starter", threads=threads, cache_dir=tmp_path), never) == wanted
+
+
+def test_a_damaged_compiled_network_is_compiled_anew(tmp_path: Path) -> None:
+    spec = ModelSpec("starter", threads=1, cache_dir=tmp_path)
+    wanted = _outputs(spec, _doubling)
+    for path in (tmp_path / "starter").glob("*.npz"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        path.write_bytes(data)
+    assert _outputs(spec, _doubling) == wanted
+
+
+def test_openvino_calls_nobody_and_leaves_nothing_in_the_home_directory(tmp_path: Path) -> None:
+    outside_ci = {
+        name: value for name, value in os.environ.items() if name not in ("CI", "TF_BUILD", "JENKINS_URL")
+    }
+    home = tmp_path / "home"
+    home.mkdir()
+    code = "import autotag.models.starter, openvino, sys; print('openvino_telemetry.main' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**outside_ci, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
+    assert list(home.iterdir()) == []
+
+
 @pytest.mark.slow  # transformers takes its time to import
 def test_a_sentence_graph_agrees_with_transformers() -> None:
     torch = pytest.importorskip("torch")
@@ -128,7 +188,7 @@ def test_a_sentence_graph_agrees_with_transformers() -> None:
     reference = transformers.BertModel(config, add_pooling_layer=False).eval()
     tensors = {name: value.numpy() for name, value in reference.state_dict().items()}
     graph = bert_sentence_graph(tensors, BertShape(layers=2, heads=4, norm_epsilon=config.layer_norm_eps))
-    network = CpuNetwork(pack_network(graph), threads=1, precise=True)
+    network = CpuNetwork(ModelSpec("starter", threads=1), "bert", lambda: pack_network(graph), precise=True)
     ids = np.random.default_rng(0).integers(0, 50, (3, 17))
     mask = np.ones((3, 17), np.int64)
     mask[1, 5:] = 0

@@ -17,22 +17,45 @@ from autotag.models.weights import (
 )
 
 
-def test_a_given_path_comes_before_the_weights_directory(tmp_path: Path) -> None:
-    given, kept = tmp_path / "given.pt", tmp_path / "kept"
-    kept.mkdir()
-    given.write_bytes(b"1")
-    (kept / "given.pt").write_bytes(b"2")
+def test_a_relative_path_starts_from_the_weights_directory_and_never_from_the_working_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    (kept / "sub").mkdir(parents=True)
+    for place in (tmp_path, kept, kept / "sub"):
+        (place / "given.pt").write_bytes(b"")
+    (tmp_path / "here.pt").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
     spec = ModelSpec("yolo:x", weights_dir=kept)
-    assert find_weights(spec, str(given), "") == given
-    assert find_weights(spec, "given.pt", "") == kept / "given.pt"
+    assert find_weights(spec, str(tmp_path / "given.pt"), "") == tmp_path / "given.pt"
+    for name, place in {"given.pt": kept, "./given.pt": kept, "sub/given.pt": kept / "sub"}.items():
+        assert find_weights(spec, name, "") == place / "given.pt"
+    assert find_weights(spec, "../given.pt", "") == tmp_path / "given.pt"
+    for name in ("here.pt", "./here.pt", ""):
+        with pytest.raises(MissingWeightsError):
+            find_weights(spec, name, "")
 
 
-def test_a_missing_file_is_one_sentence_with_both_places_and_the_remedy(tmp_path: Path) -> None:
+def test_a_home_directory_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.pt").write_bytes(b"")
+    assert find_weights(ModelSpec("yolo:x"), "~/mine.pt", "") == tmp_path / "mine.pt"
+
+
+def test_without_a_weights_directory_a_relative_path_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here.pt").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingWeightsError, match=r"paths\.weights"):
+        find_weights(ModelSpec("yolo:here.pt"), "here.pt", "")
+
+
+def test_a_missing_file_is_one_sentence_with_the_place_the_rule_and_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(MissingWeightsError) as caught:
         find_weights(ModelSpec("yolo:no.pt", weights_dir=tmp_path), "no.pt", "fetch it from the moon")
     message = str(caught.value)
-    assert str(Path("no.pt").absolute()) in message
-    assert str(tmp_path / "no.pt") in message
+    assert f"{tmp_path / 'no.pt'} (relative paths start from paths.weights)" in message
     assert message.endswith("fetch it from the moon.")
     assert "\n" not in message
 

@@ -20,6 +20,7 @@ OPTIONS = ReferenceOptions(
     threads=1,
     query_batch=100,
     probes=20,
+    target_recall=0.95,
     keep_versions=3,
 )
 

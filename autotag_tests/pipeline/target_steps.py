@@ -1,18 +1,21 @@
 """Runs the target steps in this process, as the assets do."""
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
 from autotag.compute.engine import InProcessEngine, WorkerPlan
 from autotag.domain.counts import StepCounts
+from autotag.domain.schemas import EVIDENCE
 from autotag.pipeline.cut_target_crops import CropForm, TargetCropsWorker, finish_target_crops
 from autotag.pipeline.embed_target import TargetEmbeddingsWorker, finish_target_embeddings
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.run_units import Step, run_step
 from autotag.pipeline.target_parts import Chunk, chunks_of
-from autotag.storage.tables import read_table
+from autotag.storage.tables import Stamp, read_table, write_table, write_text
 
 FORM = CropForm(64, 90)
 
@@ -83,3 +86,11 @@ def saved_crops(plan: PipelinePlan, key: str) -> list[str]:
     directory = plan.layout.folder_tables(key).crops
     base = directory.path + "/"
     return sorted(path.removeprefix(base) for path in directory.fs.find(directory.path))
+
+
+def write_tags(plan: PipelinePlan, key: str, model_id: str) -> Path:
+    """tags.json and evidence of a vote in which nobody voted; the path of tags.json."""
+    tables = plan.layout.folder_tables(key)
+    write_table(tables.evidence, EVIDENCE.empty_table(), EVIDENCE, Stamp("evidence", model_id))
+    write_text(tables.tags, json.dumps({"folder": key, "model_id": model_id, "images": []}))
+    return Path(tables.tags.path)

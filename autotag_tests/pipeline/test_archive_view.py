@@ -1,76 +1,106 @@
+import tempfile
+from pathlib import Path
+
 import numpy as np
-import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotag.domain.schemas import REFERENCE_MAPPING
+from autotag.domain.archive_tags import ArchiveTags
+from autotag.domain.near_duplicates import near_duplicate_groups
+from autotag.domain.votes import NO_ROW, Neighbours, VoteRules, vote
 from autotag.pipeline.archive_view import ArchiveView
+from autotag_tests.search.mappings import Image, mapping_of
 
-Image = tuple[int, int, list[str]]
-"""Objects, hash and tags of an image."""
+HASHES = [0, 0b11, 0b111111, 0xFFFF << 40, 2**64 - 1]
+"""Of which the first three are copies of each other, the first and the third through the second."""
 
-
-def mapping_of(images: list[Image], chunk_rows: int = 1000) -> pa.Table:
-    rows = [
-        {
-            "region_id": f"{number}-{index}", "media_id": f"m{number}", "shard": "00000", "key": f"k{number}",
-            "kind": "object" if index else "image", "box_xyxy_px": [0, 0, 4, 4], "area_share": 1.0,
-            "phash": f"{phash:016x}", "tags": tags,
-        }
-        for number, (objects, phash, tags) in enumerate(images)
-        for index in range(objects + 1)
-    ]  # fmt: skip
-    whole = pa.Table.from_pylist(rows, schema=REFERENCE_MAPPING)
-    parts = [whole.slice(low, chunk_rows) for low in range(0, len(rows), chunk_rows)]
-    return pa.concat_tables(parts) if parts else whole
-
-
-images = st.lists(
+archives = st.lists(
     st.tuples(
         st.integers(0, 3),
-        st.sampled_from([0, 0b11, 0b111111, 0xFFFF << 40, 2**64 - 1]),
+        st.sampled_from(HASHES),
         st.lists(st.sampled_from(["bird", "sea", "two words", "été"]), unique=True, max_size=3),
     ),
+    min_size=1,
     max_size=8,
 )
 
 
-@given(images, st.integers(1, 5), st.data())
-def test_the_view_is_the_mapping_in_numbers(
-    images: list[Image], chunk_rows: int, data: st.DataObject
+def whole_archive(images: list[Image], names: list[str], hit_rows: np.ndarray) -> ArchiveTags:
+    """All rows and images, the copies among those that were hit joined to one voter each."""
+    media = np.repeat(np.arange(len(images)), [objects + 1 for objects, _, _ in images])
+    is_object = [index > 0 for objects, _, _ in images for index in range(objects + 1)]
+    seen = np.unique(media[hit_rows[hit_rows != NO_ROW]])
+    voter = np.arange(len(images))
+    voter[seen] = seen[near_duplicate_groups(np.array([images[i][1] for i in seen], np.uint64))]
+    tags = [[names.index(tag) for tag in own] for _, _, own in images]
+    return ArchiveTags.of_lists(media, is_object, tags, voter)
+
+
+def assert_the_vote_is_that_of_the_whole_archive(
+    images: list[Image], rows: np.ndarray, similarity: np.ndarray, rules: VoteRules
 ) -> None:
-    view = ArchiveView(mapping_of(images, chunk_rows))
-    seen = data.draw(st.lists(st.integers(0, len(images) - 1), max_size=10)) if images else []
-    archive = view.tags(np.array(seen, np.int64))
-    assert view.images == len(images)
-    assert archive.media.tolist() == [
-        number for number, image in enumerate(images) for _ in range(image[0] + 1)
+    with tempfile.TemporaryDirectory() as directory:
+        view = ArchiveView(mapping_of(Path(directory), images), rows)
+    names = list(dict.fromkeys(tag for _, _, tags in images for tag in tags))
+    whole = whole_archive(images, names, rows)
+    here = np.array([names.index(name) for name in view.tag_names], np.int64)
+    assert view.archive.carriers.tolist() == np.append(whole.carriers, 0)[here].tolist()
+    image, is_object = np.arange(len(rows)) // 2, np.arange(len(rows)) % 2 > 0
+    count = (len(rows) + 1) // 2
+    expected = vote(Neighbours(image, is_object, similarity, rows, count), whole, rules)
+    found = vote(Neighbours(image, is_object, similarity, view.places(rows), count), view.archive, rules)
+    assert found.reasons == expected.reasons
+    assert here[found.tags.tag].tolist() == expected.tags.tag.tolist()
+    for name in ("image", "score", "votes"):
+        assert np.array_equal(getattr(found.tags, name), getattr(expected.tags, name))
+    assert view.rows[found.evidence.row].tolist() == expected.evidence.row.tolist()
+    for name in ("given", "region", "similarity", "share"):
+        assert np.array_equal(getattr(found.evidence, name), getattr(expected.evidence, name))
+
+
+@given(archives, st.integers(1, 6), st.integers(0, 99), st.integers(1, 4))
+def test_what_was_found_votes_as_the_whole_archive_would(
+    images: list[Image], width: int, seed: int, min_votes: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    held = sum(objects + 1 for objects, _, _ in images)
+    rows = np.stack([np.append(chance.permutation(held), [NO_ROW] * width)[:width] for _ in range(5)])
+    similarity = np.where(rows == NO_ROW, -np.inf, chance.integers(1, 5, rows.shape) / 5)
+    rules = VoteRules(k=4, min_votes=min_votes, min_score=0.1, rare_share=0.5)
+    assert_the_vote_is_that_of_the_whole_archive(images, rows, similarity, rules)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_large_archive_gives_what_it_gave_whole(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    names = [f"tag {number}" for number in range(200)]
+    images: list[Image] = [
+        (
+            int(chance.integers(0, 4)),
+            int(chance.integers(0, 300)) << int(chance.integers(0, 50)),
+            list(chance.choice(names, chance.integers(0, 6), replace=False, p=np.arange(1, 201) / 20100)),
+        )
+        for _ in range(3000)
     ]
-    assert archive.is_object.tolist() == [index > 0 for image in images for index in range(image[0] + 1)]
-    assert len(set(view.tag_names)) == len(view.tag_names)
-    position, tag = archive.tags_of(np.arange(len(images)))
-    found = [
-        [view.tag_names[t] for p, t in zip(position, tag, strict=True) if p == number]
-        for number in range(len(images))
-    ]
-    assert found == [tags for _, _, tags in images]
-    for one in range(len(images)):
-        for other in range(len(images)):
-            if images[one][1] == images[other][1] and one in seen and other in seen:
-                assert archive.voter[one] == archive.voter[other]
-        if one not in seen:
-            assert archive.voter[one] == one
+    held = sum(objects + 1 for objects, _, _ in images)
+    rows = np.stack([chance.choice(held, 40, replace=False) for _ in range(60)])
+    similarity = np.round(chance.uniform(0.1, 1, rows.shape), 2)
+    rules = VoteRules(k=10, min_votes=3, min_score=0.05, rare_share=0.25)
+    assert_the_vote_is_that_of_the_whole_archive(images, rows, similarity, rules)
 
 
-def test_copies_among_the_seen_images_are_one_voter_and_the_unseen_are_not() -> None:
-    view = ArchiveView(mapping_of([(0, 0, []), (1, 0xFFFF << 40, []), (2, 0b1, []), (0, 0b1, [])]))
-    assert view.tags(np.array([2, 0, 2, 1])).voter.tolist() == [0, 1, 0, 3]
-    assert view.tags(np.zeros(0, np.int64)).voter.tolist() == [0, 1, 2, 3]
+def test_images_that_were_not_found_can_be_had_too(tmp_path: Path) -> None:
+    images: list[Image] = [(0, 0, ["a"]), (1, 0xFFFF << 40, ["b"]), (2, 0b1, ["a", "c"]), (0, 0b1, ["a"])]
+    view = ArchiveView(mapping_of(tmp_path, images), np.array([[2, NO_ROW]]), np.array([2, 0]))
+    assert (view.rows.tolist(), view.images.tolist(), view.tag_names) == ([2], [0, 1, 2], ["a", "b", "c"])
+    assert view.archive.voter.tolist() == [0, 1, 0]
+    assert view.archive.media.tolist() == [1]
+    assert view.archive.carriers.tolist() == [2, 1, 1]  # a: the copies together, and the image not seen
 
 
-def test_an_archive_without_rows_or_tags_can_be_looked_at() -> None:
-    empty = ArchiveView(mapping_of([]))
-    assert (empty.images, empty.tag_names, len(empty.tags(np.zeros(0, np.int64)).media)) == (0, [], 0)
-    untagged = ArchiveView(mapping_of([(1, 0, []), (0, 1, [])]))
-    assert untagged.tag_names == []
-    assert untagged.tags(np.array([0, 1])).tag_starts.tolist() == [0, 0, 0]
+def test_where_nothing_was_found_there_is_nothing(tmp_path: Path) -> None:
+    view = ArchiveView(mapping_of(tmp_path, [(1, 0, ["a"])]), np.full((3, 2), NO_ROW))
+    assert (view.rows.tolist(), view.images.tolist(), view.tag_names) == ([], [], [])
+    assert view.places(np.full((3, 2), NO_ROW)).tolist() == [[NO_ROW, NO_ROW]] * 3
+    assert len(view.archive.carriers) == 0

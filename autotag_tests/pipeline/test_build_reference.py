@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from autotag.domain.schemas import REFERENCE_MAPPING, source_embeddings
+from autotag.domain.schemas import source_embeddings
 from autotag.domain.vectors import normalise, vectors_from_arrow, vectors_to_arrow
 from autotag.errors import MissingInputError, ModelMismatchError, RetryableError, SettingsError
 from autotag.models.fakes import magic_image
@@ -19,9 +19,19 @@ from autotag.pipeline.reference_rows import ReferenceRows
 from autotag.reference.manifest import ReferenceManifest, sha256_of_file
 from autotag.search.reference_reader import open_reference
 from autotag.storage.releases import current, list_versions
-from autotag.storage.tables import Stamp, read_stamp, read_table, write_table
+from autotag.storage.tables import Stamp, read_table, write_table
 from autotag_tests.conftest import Archive, encoded
 from autotag_tests.pipeline.reference_steps import OPTIONS, build, colour_shard, coloured, embed, shard
+
+
+def everything(plan: PipelinePlan) -> pa.Table:
+    """The rows of the current release, with the tags and hash of their images."""
+    mapping = open_reference(plan.layout, plan.model_id).mapping
+    rows = np.arange(mapping.rows)
+    images = mapping.images_of(rows)
+    found = mapping.described(rows).append_column("tags", pa.array(mapping.tags_of(images)))
+    phash = [f"{value:016x}" for value in mapping.images(images, ["phash"])["phash"].to_pylist()]
+    return found.append_column("phash", pa.array(phash))
 
 
 class Clock:
@@ -42,10 +52,10 @@ def test_every_embedded_row_is_in_the_index_in_order(plan: PipelinePlan, archive
     tables = plan.layout.source(plan.model_id)
     rows = pa.concat_tables([read_table(tables.embeddings(name)) for name in ("00000", "00001")])
     reference = open_reference(plan.layout, plan.model_id)
-    assert reference.mapping.schema.equals(REFERENCE_MAPPING)
+    found = everything(plan)
     for column in ("region_id", "media_id", "key", "kind", "box_xyxy_px", "phash", "tags"):
-        assert reference.mapping[column].to_pylist() == rows[column].to_pylist()
-    assert reference.mapping["shard"].to_pylist() == ["00000"] * 16 + ["00001"] * 16
+        assert found[column].to_pylist() == rows[column].to_pylist()
+    assert found["shard"].to_pylist() == ["00000"] * 16 + ["00001"] * 16
     vectors = vectors_from_arrow(rows["embedding"])
     best = reference.searcher.search(vectors, 1)
     assert np.allclose(best.similarity, 1, atol=1e-5)
@@ -55,13 +65,21 @@ def test_every_embedded_row_is_in_the_index_in_order(plan: PipelinePlan, archive
     assert (counts.regions, counts.units) == (32, 2)
 
 
-def test_area_share_is_the_regions_part_of_its_image(plan: PipelinePlan, archive: Archive) -> None:
+def test_each_image_knows_its_rows_and_each_tag_its_images(plan: PipelinePlan, archive: Archive) -> None:
     colour_shard(archive, "00000", 0)
-    build(plan, "00000")
-    for row in open_reference(plan.layout, plan.model_id).mapping.to_pylist():
-        x0, y0, x1, y1 = row["box_xyxy_px"]
-        assert row["area_share"] == pytest.approx((x1 - x0) * (y1 - y0) / (64 * 64), abs=1e-6)
-        assert (row["area_share"] == 1) == (row["kind"] == "image")
+    shard(archive, "00001", {"a": (coloured("red", 90), ["red", "old"]), "b": (coloured("red", 91), [])})
+    build(plan, "00000", "00001")
+    mapping = open_reference(plan.layout, plan.model_id).mapping
+    images = mapping.images(np.arange(10)).to_pylist()
+    of_row = mapping.images_of(np.arange(mapping.rows)).tolist()
+    for number, image in enumerate(images):
+        rows = range(image["first_row"], image["first_row"] + image["regions"])
+        assert [row for row, owner in enumerate(of_row) if owner == number] == list(rows)
+    names = mapping.tag_names(np.arange(4))
+    assert names == ["red", "patch", "blue", "old"]
+    assert dict(zip(names, mapping.images_with(np.arange(4)).tolist(), strict=True)) == {
+        "red": 5, "patch": 8, "blue": 4, "old": 1,
+    }  # fmt: skip
 
 
 def test_the_manifest_says_what_was_released(plan: PipelinePlan, archive: Archive) -> None:
@@ -78,17 +96,13 @@ def test_the_manifest_says_what_was_released(plan: PipelinePlan, archive: Archiv
         16,
         "Flat",
     )
-    assert (manifest.shards, manifest.recall_at_10, manifest.trained_on_rows) == (("00000",), 1.0, 0)
+    assert {name: shard.images for name, shard in manifest.shards.items()} == {"00000": 8}
+    assert (manifest.recall_at_10, manifest.trained_on_rows) == (1.0, 0)
     assert manifest.version == directory.name
-    for name, sha256 in (
-        ("index.faiss", manifest.index_sha256),
-        ("mapping.parquet", manifest.mapping_sha256),
-    ):
-        assert sha256_of_file(directory / name) == sha256  # type: ignore[arg-type]
-    assert (directory / "index.faiss").stat().st_size == manifest.index_bytes
-    stamp = read_stamp(directory / "mapping.parquet")
-    assert stamp is not None
-    assert stamp.model_id == plan.model_id
+    assert {path.name for path in directory.iterdir()} == {*manifest.files, "manifest.json"}
+    for name, file in manifest.files.items():
+        assert sha256_of_file(directory / name) == file.sha256  # type: ignore[arg-type]
+        assert (directory / name).stat().st_size == file.size_bytes
 
 
 def test_an_image_in_several_shards_is_kept_once_with_the_tags_of_all(
@@ -100,29 +114,22 @@ def test_an_image_in_several_shards_is_kept_once_with_the_tags_of_all(
     shard(archive, "00002", {"e": (blue, ["blue"]), "f": (red, ["three", "one"])})
     counts = build(plan, "00000", "00001", "00002").counts
     assert (counts.taken, counts.made, counts.duplicates) == (6, 3, 3)
-    mapping = open_reference(plan.layout, plan.model_id).mapping
-    assert counts.regions == mapping.num_rows == 6
-    kept = {row["key"]: (row["shard"], row["tags"]) for row in mapping.to_pylist()}
+    rows = everything(plan)
+    assert counts.regions == rows.num_rows == 6
+    kept = {row["key"]: (row["shard"], row["tags"]) for row in rows.to_pylist()}
     assert kept == {
         "a": ("00000", ["red", "one", "two", "three"]),
         "b": ("00000", ["blue"]),
         "c": ("00001", ["green"]),
     }
-    assert all(
-        tags == kept[key][1]
-        for key, tags in zip(*mapping.select(["key", "tags"]).to_pydict().values(), strict=True)
-    )
 
 
 def test_a_shard_of_nothing_but_copies_adds_no_row(plan: PipelinePlan, archive: Archive) -> None:
     colour_shard(archive, "00000", 0)
     colour_shard(archive, "00001", 0)
     released = build(plan, "00000", "00001")
-    assert (released.counts.duplicates, released.manifest.rows, released.manifest.shards) == (
-        8,
-        16,
-        ("00000", "00001"),
-    )
+    assert (released.counts.duplicates, released.manifest.rows) == (8, 16)
+    assert [shard.images for shard in released.manifest.shards.values()] == [8, 0]
     assert open_reference(plan.layout, plan.model_id).searcher.rows == 16
 
 
@@ -144,9 +151,8 @@ def test_other_tags_are_another_release_even_within_one_second(
     old = build(plan, "00000").manifest
     archive.tags("00000", {"a": ["new"]})
     new = build(replace(plan, run_id="run-2"), "00000").manifest
-    assert old.index_sha256 == new.index_sha256
-    assert old.tags_sha256 != new.tags_sha256
-    assert open_reference(plan.layout, plan.model_id).mapping["tags"].to_pylist()[0] == ["new"]
+    assert {name for name, file in new.files.items() if old.files[name] != file} == {"tags.arrow"}
+    assert everything(plan)["tags"].to_pylist()[0] == ["new"]
 
 
 def test_only_the_newest_releases_stay(plan: PipelinePlan, archive: Archive, monkeypatch) -> None:
@@ -176,7 +182,8 @@ def test_an_empty_shard_among_others_is_covered(plan: PipelinePlan, archive: Arc
     shard(archive, "00000", {"bad": (encoded(magic_image("embed_error")), ["x"])})
     colour_shard(archive, "00001", 0, each=1)
     manifest = build(plan, "00000", "00001").manifest
-    assert (manifest.rows, manifest.shards) == (4, ("00000", "00001"))
+    assert manifest.rows == 4
+    assert {name: shard.images for name, shard in manifest.shards.items()} == {"00000": 0, "00001": 2}
 
 
 def test_nothing_embedded_is_said_with_the_asset_to_materialise(plan: PipelinePlan) -> None:
@@ -248,10 +255,13 @@ def test_probes_are_spread_over_all_rows(plan: PipelinePlan, archive: Archive) -
     embed(plan, "00000", "00001")
     rows = ReferenceRows(plan, ["00000", "00001"])
     every = np.concatenate(list(rows.batches()))
-    assert np.array_equal(rows.probes(1), every[:1])
-    assert np.array_equal(rows.probes(2), every[[0, -1]])
-    assert np.array_equal(rows.probes(1000), every)
-    assert rows.probes(7).shape == (7, 16)
+    for count, expected in ((1, [0]), (2, [0, 31]), (1000, list(range(32)))):
+        vectors, places = rows.probes(count)
+        assert places.tolist() == expected
+        assert np.array_equal(vectors, every[places])
+    vectors, places = rows.probes(7)
+    assert vectors.shape == (7, 16)
+    assert np.array_equal(vectors, every[places])
 
 
 def test_vectors_of_all_shards_are_never_in_memory_together(plan: PipelinePlan) -> None:

@@ -9,6 +9,7 @@ from autotag.pipeline.discover_folders import FoundFolder, find_folder, folder_p
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag_tests.conftest import Folders, picture
+from autotag_tests.pipeline.target_steps import write_tags
 
 
 def found(plan: PipelinePlan, path: str) -> FoundFolder:
@@ -63,24 +64,48 @@ def test_a_change_changes_the_signature_and_an_undone_one_the_version(
     assert len({first.version, second.version, third.version}) == 3
 
 
-def test_a_folder_is_processed_when_it_has_tags_of_its_present_state(
+def test_a_folder_is_tagged_by_a_model_when_the_tags_are_of_its_present_state(
     plan: PipelinePlan, folders: Folders
 ) -> None:
     path = folders.simple("f", 2)
     list_target_images(plan, "f")
-    assert not found(plan, "f").is_processed
-    plan.layout.folder_tables("f").tags.write_text("{}")
-    assert found(plan, "f").is_processed
+    assert found(plan, "f").tagged_by == ""
+    write_tags(plan, "f", "some+model")
+    assert found(plan, "f").tagged_by == "some+model"
     (path / "new.png").write_bytes(picture(7))
-    assert not found(plan, "f").is_processed
+    assert found(plan, "f").tagged_by == ""
+
+
+def test_tags_older_than_their_evidence_are_of_a_vote_that_did_not_end(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    folders.simple("f", 2)
+    list_target_images(plan, "f")
+    write_tags(plan, "f", "some+model")
+    tags = Path(plan.layout.folder_tables("f").tags.path)
+    written = Path(plan.layout.folder_tables("f").evidence.path).stat().st_mtime_ns
+    os.utime(tags, ns=(written - 1_000_000, written - 1_000_000))
+    assert found(plan, "f").tagged_by == ""
 
 
 @pytest.mark.parametrize(
-    ("changed_s", "is_quiet"), [(100.0, False), (90.5, False), (90.0, True), (0.0, True), (100.5, True)]
+    ("changed_s", "first_seen_s", "is_quiet"),
+    [
+        (100.0, 100.0, False),
+        (90.5, 100.0, False),
+        (90.0, 100.0, True),
+        (0.0, 100.0, True),
+        (100.5, 100.0, False),
+        (5000.0, 91.0, False),
+        (5000.0, 90.0, True),
+    ],
 )
-def test_a_folder_is_quiet_when_nothing_changed_for_long_enough(changed_s: float, is_quiet: bool) -> None:
-    folder = FoundFolder("k", "s", "v", changed_s, False)
-    assert folder.is_quiet(now_s=100.0, quiet_s=10.0) == is_quiet
+def test_a_folder_is_quiet_when_nothing_changed_for_long_enough(
+    changed_s: float, first_seen_s: float, is_quiet: bool
+) -> None:
+    """A change that is dated in the future counts from when it was first seen."""
+    folder = FoundFolder("k", "s", "v", changed_s, "")
+    assert folder.is_quiet(now_s=100.0, quiet_s=10.0, first_seen_s=first_seen_s) == is_quiet
 
 
 def test_the_last_change_is_that_of_the_newest_file_or_of_the_folder(

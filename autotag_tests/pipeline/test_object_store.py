@@ -14,10 +14,13 @@ from autotag.domain.identity import folder_key
 from autotag.errors import BadTagsError, MissingInputError, UnwritableRootError
 from autotag.pipeline.discover_folders import find_folder, folder_paths
 from autotag.pipeline.embed_source import SourceEmbeddingsWorker
+from autotag.pipeline.list_target_images import list_files, list_target_images
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.pipeline.read_source_images import SourceImagesWorker
+from autotag.pipeline.recorded_boxes import embeddings_fingerprint
 from autotag.settings import Settings
-from autotag.storage.tables import read_table
+from autotag.storage.attempts import AttemptJournal
+from autotag.storage.tables import read_stamp, read_table
 from autotag_tests.conftest import SETTINGS_TOML, Archive, picture
 from autotag_tests.pipeline.target_steps import process, saved_crops
 
@@ -150,7 +153,7 @@ def test_a_folder_is_found_and_processed_and_a_change_costs_only_itself(
     key = folder_key("Ä b/in")
     before = find_folder(store_plan.layout, "Ä b/in")
     assert before is not None
-    assert (before.key, before.is_processed) == (key, False)
+    assert (before.key, before.tagged_by) == (key, "")
     made = process(store_plan, key)
     assert (made.images.made, made.crops.regions) == (6, 12)
     store.fs.pipe_file("autotag/d/target/Ä b/in/new.png", picture(11))
@@ -161,3 +164,48 @@ def test_a_folder_is_found_and_processed_and_a_change_costs_only_itself(
     assert sorted(path for path in store.fs.find("autotag/d/target")) == sorted(
         f"autotag/d/target/Ä b/in/{name}" for name in [*files, "new.png"] if name != "p0.png"
     )
+
+
+def test_an_empty_object_is_a_reject_or_ignored_but_never_lost(
+    store: UPath, store_plan: PipelinePlan
+) -> None:
+    objects = {
+        "": b"",
+        "good.png": picture(1),
+        "empty.png": b"",
+        "empty.txt": b"",
+        ".hidden.png": b"",
+        "in/": b"",
+    }
+    for name, data in objects.items():  # the first is the folder's own marker, as consoles make it
+        store.fs.call_s3("put_object", Bucket="autotag", Key=f"d/target/f/{name}", Body=data)
+    assert [file.name for file in list_files(store_plan.layout.target / "f")] == [
+        "empty.png",
+        "empty.txt",
+        "good.png",
+    ]
+    counts = list_target_images(store_plan, "f")
+    assert (counts.taken, counts.made, counts.rejected, counts.ignored) == (2, 1, 1, 1)
+    (reject,) = read_table(store_plan.layout.folder_tables("f").rejects).to_pylist()
+    assert (reject["key"], reject["reason"]) == ("empty.png", "the file is empty (0 bytes)")
+
+
+def test_a_journal_in_the_store_finds_the_image_that_kills(
+    store: UPath, store_plan: PipelinePlan, archive: Archive
+) -> None:
+    archive.simple("00000", 5)
+    put(store, archive.data)
+    SourceImagesWorker(store_plan)("00000")
+    worker, tables = SourceEmbeddingsWorker(store_plan), store_plan.layout.source(store_plan.model_id)
+    assert not worker.has_died_over("00000")
+    manifest = read_stamp(tables.images("00000"))
+    assert manifest is not None
+    made_from = embeddings_fingerprint(store_plan, manifest.extra["pixels"], store_plan.model_id)
+    for names in (["k001", "k002"], *[["k002"]] * 3):
+        AttemptJournal(tables.attempt("00000"), made_from, 3).take(names, 0, 5)
+    assert worker.has_died_over("00000")
+    counts = worker("00000")
+    assert (counts.made, counts.rejected) == (4, 1)
+    (reject,) = read_table(tables.embedding_rejects("00000")).to_pylist()
+    assert (reject["key"], reject["stage"]) == ("k002", "worker")
+    assert not tables.attempt("00000").exists()

@@ -1,5 +1,7 @@
+import threading
 import time
 from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from autotag.errors import (
     CountsDoNotCloseError,
     PermanentError,
     RetryableError,
+    SettingsError,
     WorkerLostError,
 )
 from autotag.pipeline import progress
@@ -100,6 +103,13 @@ def test_all_that_failed_is_told_and_only_retryable_errors_are_retried(errors, k
     assert str(caught.value) == f"step: 2 of 3 units failed:\n- {errors[0]}\n- {errors[1]}"
 
 
+def test_wrong_settings_that_several_units_met_are_told_once() -> None:
+    errors = [BadShardError("p1"), SettingsError("no GPU"), SettingsError("no GPU")]
+    units = [bad(name, error) for name, error in zip("abc", errors, strict=True)]
+    with pytest.raises(SettingsError, match=r"^no GPU$"):
+        run_step(Recorded(*units), step("a", "b", "c"))
+
+
 def test_a_long_list_of_failures_is_cut() -> None:
     units = [f"u{i:02d}" for i in range(25)]
     with pytest.raises(PermanentError, match="and 5 more"):
@@ -152,9 +162,31 @@ def test_units_under_way_are_heard_of_through_their_journals(
     assert ("advanced", 7) in heard.told
 
 
-def test_polling_ends_with_a_step_that_fails(tmp_path: Path) -> None:
-    import threading
+def pollers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("progress of")]
 
-    with pytest.raises(RuntimeError):
+
+def test_polling_ends_with_a_step_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), listening(Heard()):
         run_step(Recorded(RuntimeError()), step("a", journals=[UPath(tmp_path)]))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("progress of")]
+    assert not pollers()
+
+
+@pytest.mark.parametrize("listened", [True, False])
+def test_journals_are_looked_at_only_where_somebody_listens(tmp_path: Path, listened: bool) -> None:
+    counted: list[int] = []
+    a = step("a", journals=[UPath(tmp_path)], on_unit=lambda _: counted.append(len(pollers())))
+    with listening(Heard()) if listened else nullcontext():
+        run_step(Recorded(good("a")), a)
+    assert counted == [1 if listened else 0]
+
+
+def test_journals_in_an_object_store_are_looked_at_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "POLL_INTERVAL_S", 0.01)
+    monkeypatch.setattr(progress, "STORE_POLL_INTERVAL_S", 0.3)
+    looks: list[UPath] = []
+    monkeypatch.setattr(progress, "images_under_way", lambda path: looks.append(path) or 0)
+    a = step("a", journals=[UPath("memory://journals")], on_unit=lambda _: time.sleep(0.4))
+    with listening(Heard()):
+        run_step(Recorded(good("a")), a)
+    assert len(looks) == 1

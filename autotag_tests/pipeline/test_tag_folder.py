@@ -266,7 +266,7 @@ def test_an_index_of_another_model_is_not_used(colours: PipelinePlan, folders: F
         tagged(colours, "trip")
 
 
-@pytest.mark.parametrize("name", ["index.faiss", "mapping.parquet"])
+@pytest.mark.parametrize("name", ["index.faiss", "regions.arrow", "images.arrow", "tags.arrow"])
 @pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
 def test_a_damaged_release_is_refused_and_the_file_named(
     colours: PipelinePlan, folders: Folders, name: str, damage: str

@@ -9,8 +9,10 @@ from upath import UPath
 from autotag.compute.stage_clock import StageClock
 from autotag.errors import MissingInputError, RejectedImageError
 from autotag.pipeline.unit_walk import MAX_BATCH_PIXELS, UnitImages, walk_unit
+from autotag.storage import attempts
 from autotag.storage.attempts import AttemptJournal, _read
 from autotag.storage.images import ImageLimits
+from autotag.storage.tables import write_text
 from autotag_tests.conftest import picture
 
 FILES = [picture(number, 8, 6) for number in range(11)]
@@ -21,17 +23,32 @@ def unit(count: int = len(FILES)) -> UnitImages:
     return UnitImages(NAMES[:count], lambda index: FILES[index])
 
 
-def journal_at(tmp_path: Path, token: str = "run") -> AttemptJournal:
-    return AttemptJournal(UPath(tmp_path / "j.json"), token, 2)
+def journal_at(tmp_path: Path) -> AttemptJournal:
+    return AttemptJournal(UPath(tmp_path / "j.json"), "inputs", 2)
 
 
 def walk(images: UnitImages, journal: AttemptJournal, threads: int = 1, batch: int = 4):
     return walk_unit(images, ImageLimits(), journal, StageClock(), batch, threads)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_on_an_object_store_what_is_worked_on_stands_in_few_notes(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "STORE_BATCHES_A_NOTE", 2)
+    path, written = UPath("memory://walk/few.json"), []
+    monkeypatch.setattr(
+        attempts, "write_text", lambda *told, **kind: written.append(told) or write_text(*told, **kind)
+    )
+    with AttemptJournal(path, "inputs", 2) as journal:
+        for indices, _ in walk(unit(), journal, threads, batch=2):
+            assert set(NAMES[index] for index in indices) <= set(_read(path).in_flight)
+    assert len(written) == 3 + 1  # six batches in pairs, and the end
+
+
 @given(st.integers(0, 11), st.integers(1, 12), st.integers(1, 3))
 def test_every_image_comes_once_in_order_and_decoded(count: int, batch: int, threads: int) -> None:
-    journal = AttemptJournal(UPath("memory://walk/j.json"), "run", 2)
+    journal = AttemptJournal(UPath("memory://walk/j.json"), "inputs", 2)
     seen: list[int] = []
     for indices, decoded in walk(unit(count), journal, threads, batch):
         assert len(indices) <= batch
@@ -132,7 +149,7 @@ def test_times_are_kept_by_stage(tmp_path: Path) -> None:
 
 @given(st.lists(st.integers(1, 100_000_000), min_size=1, max_size=11), st.integers(1, 12))
 def test_large_images_come_in_small_batches(pixels: list[int], batch: int) -> None:
-    journal = AttemptJournal(UPath("memory://walk/large.json"), "run", 2)
+    journal = AttemptJournal(UPath("memory://walk/large.json"), "inputs", 2)
     images = UnitImages(NAMES[: len(pixels)], lambda index: FILES[index], pixels)
     seen: list[int] = []
     for indices, _ in walk(images, journal, batch=batch):

@@ -1,11 +1,14 @@
 """The ladder: fits the budget, obeys the user, explains itself."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autotag.errors import MissingInputError, SettingsError
 from autotag.reference.choose import FLAT_ROWS, plan_index
+from autotag.reference.factory_size import read_factory
 
 GIB = 1 << 30
 
@@ -49,18 +52,26 @@ def test_a_named_factory_wins_whatever_the_budget(factory: str, rows: int, budge
         (5_000, 4 * GIB, "Flat"),
         (FLAT_ROWS, 4 * GIB, "Flat"),
         (FLAT_ROWS, 150 << 20, "SQfp16"),
-        (1_000_000, 4 * GIB, "IVF4096,SQfp16"),
-        (1_000_000, 1 * GIB, "IVF4096,SQ8"),
-        (10_000_000, 40 * GIB, "OPQ80_320,IVF16384,PQ80x4fs,Refine(SQfp16)"),
-        (100_000_000, 20 * GIB, "OPQ160_640,IVF32768,PQ160"),
+        (1_000_000, 4 * GIB, "IVF2048,SQfp16"),
+        (1_000_000, 1 * GIB, "IVF2048,SQ8"),
+        (10_000_000, 40 * GIB, "OPQ80_320,IVF8192,PQ80x4fs,Refine(SQfp16)"),
+        (100_000_000, 20 * GIB, "OPQ160_640,IVF16384,PQ160"),
     ],
 )
 def test_the_ladder_at_640_dimensions(rows: int, budget: int, expected: str) -> None:
     assert plan_index(rows, 640, budget).factory == expected
 
 
+@given(rows=st.integers(FLAT_ROWS + 1, 10**9))
+def test_a_rows_share_of_the_training_does_not_grow_with_the_rows(rows: int) -> None:
+    plan = plan_index(rows, 384, 1 << 42)
+    lists = read_factory(plan.factory).lists
+    assert math.sqrt(rows) <= lists <= 3 * math.sqrt(rows)
+    assert plan.train_rows * lists <= 400 * rows
+
+
 def test_a_gpu_plan_holds_only_what_faiss_can_move_to_a_gpu() -> None:
-    assert plan_index(10_000_000, 640, 40 * GIB, device="cuda").factory == "IVF16384,SQfp16"
+    assert plan_index(10_000_000, 640, 40 * GIB, device="cuda").factory == "IVF8192,SQfp16"
 
 
 def test_a_higher_recall_target_probes_more_lists() -> None:

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotag.reference.exact import ExactSearcher, exact_neighbours
+from autotag.reference.exact import exact_neighbours
 from autotag.reference.hits import NO_ROW
 from autotag.reference.protocols import NeighbourSearcher
-from autotag_tests.reference.samples import clustered, stream
+from autotag_tests.reference.samples import ExactSearcher, clustered, stream
 
 
 @given(rows=st.integers(1, 60), parts=st.integers(1, 7), k=st.integers(1, 12), seed=st.integers(0, 5))

@@ -8,13 +8,12 @@ import pytest
 from autotag.errors import MissingInputError
 from autotag.reference.build import build_index
 from autotag.reference.choose import plan_index
-from autotag.reference.exact import ExactSearcher
 from autotag.reference.faiss_runtime import read_index
-from autotag.reference.hits import SearchHits
+from autotag.reference.hits import NO_ROW, SearchHits
 from autotag.reference.protocols import Vectors
 from autotag.reference.recall import calibrate, recall_at_k
 from autotag.reference.searcher import ReferenceSearcher, SearchOptions
-from autotag_tests.reference.samples import clustered, stream
+from autotag_tests.reference.samples import ExactSearcher, clustered, stream
 
 
 def searcher_over(vectors: np.ndarray, factory: str, directory: Path) -> ReferenceSearcher:
@@ -69,12 +68,25 @@ def test_calibration_takes_the_first_nprobe_that_reaches_the_target(tmp_path: Pa
     searcher = searcher_over(vectors, "IVF128,SQfp16", tmp_path)
     searcher.tune({"nprobe": 1})
     result = calibrate(searcher, clustered(100, 16, seed=7).astype(np.float32), stream(vectors), 0.8)
-    assert list(result.tried) == [1, 2, 4, 8, 16, 32]
+    assert list(result.tried) == [1, 2, 4, 8, 16, 32, 64]
     assert list(result.tried.values()) == sorted(result.tried.values())
     first = next(nprobe for nprobe, recall in result.tried.items() if recall >= 0.8)
     assert first > 1
     assert searcher.search_params["nprobe"] == result.search_params["nprobe"] == first
     assert result.recall == result.tried[first]
+
+
+def test_calibration_looks_at_no_more_lists_where_the_codes_are_what_loses(tmp_path: Path) -> None:
+    vectors = clustered(8000, 16)
+    searcher = searcher_over(vectors, "IVF128,SQ4", tmp_path)
+    searcher.tune({"nprobe": 1})
+    result = calibrate(searcher, clustered(100, 16, seed=7).astype(np.float32), stream(vectors), 1.0)
+    best = max(result.tried.values())
+    assert best < 1.0
+    assert best - 0.005 <= result.recall
+    lower = [recall for nprobe, recall in result.tried.items() if nprobe < result.search_params["nprobe"]]
+    assert all(recall < best - 0.005 for recall in lower)
+    assert result.search_params["nprobe"] < 64
 
 
 def test_calibration_of_a_flat_index_only_measures(tmp_path: Path) -> None:
@@ -84,6 +96,70 @@ def test_calibration_of_a_flat_index_only_measures(tmp_path: Path) -> None:
     )
     assert result.recall == 1.0
     assert result.search_params == result.tried == {}
+
+
+class Forgetful(ExactSearcher):
+    """Finds each query's own row, and of the others only every second."""
+
+    def search(self, queries: Vectors, k: int) -> SearchHits:
+        """The 1st, 2nd, 4th, 6th ..., and padding after them."""
+        hits = super().search(queries, 2 * k)
+        kept = [0, *range(1, 2 * k, 2)][:k]
+        return SearchHits(hits.similarity[:, kept], hits.rows[:, kept])
+
+
+def test_a_probe_of_the_index_is_no_neighbour_of_itself() -> None:
+    vectors = clustered(500, 16)
+    own_rows = np.arange(3, 500, 10)
+    probes, held = vectors[own_rows].astype(np.float32), vectors.astype(np.float32)
+    assert recall_at_k(ExactSearcher(held), probes, stream(vectors), own_rows=own_rows) == 1.0
+    forgetful = Forgetful(held)
+    assert recall_at_k(forgetful, probes, stream(vectors)) == pytest.approx(0.6)
+    assert recall_at_k(forgetful, probes, stream(vectors), own_rows=own_rows) == pytest.approx(0.5)
+
+
+def test_a_search_that_misses_the_probe_itself_is_judged_by_the_others() -> None:
+    vectors = clustered(500, 16)
+    own_rows = np.arange(0, 500, 10)
+    probes = vectors[own_rows].astype(np.float32)
+    shifted = Shifted(vectors.astype(np.float32))
+    assert recall_at_k(shifted, probes, stream(vectors), own_rows=own_rows) == 1.0
+    assert recall_at_k(shifted, probes, stream(vectors)) == pytest.approx(0.9, abs=0.01)
+
+
+@pytest.mark.parametrize(("rows", "k"), [(1, 10), (2, 10), (11, 10), (12, 10)])
+def test_few_other_rows_can_still_be_complete(rows: int, k: int) -> None:
+    vectors = clustered(rows, 16)
+    held = vectors.astype(np.float32)
+    assert recall_at_k(ExactSearcher(held), held, stream(vectors), k, np.arange(rows)) == 1.0
+
+
+def test_nothing_found_beside_oneself_is_no_recall() -> None:
+    class OwnOnly(ExactSearcher):
+        def search(self, queries: Vectors, k: int) -> SearchHits:
+            hits = super().search(queries, k)
+            hits.rows[:, 1:], hits.similarity[:, 1:] = NO_ROW, -np.inf
+            return hits
+
+    vectors = clustered(5, 16)
+    held = vectors.astype(np.float32)
+    assert recall_at_k(OwnOnly(held), held, stream(vectors), own_rows=np.arange(5)) == 0.0
+
+
+def test_calibration_leaves_own_rows_out(tmp_path: Path) -> None:
+    vectors = clustered(8000, 16, spread=1.5)
+    own_rows = np.arange(0, 8000, 80)
+    probes = vectors[own_rows].astype(np.float32)
+    searcher = searcher_over(vectors, "IVF128,SQfp16", tmp_path)
+    searcher.tune({"nprobe": 1})
+    with_itself = calibrate(searcher, probes, stream(vectors), 2.0)
+    searcher.tune({"nprobe": 1})
+    of_others = calibrate(searcher, probes, stream(vectors), 2.0, own_rows=own_rows)
+    # A probe's own row is in the list that is looked at first, so it is always found.
+    for nprobe, recall in of_others.tried.items():
+        assert recall <= with_itself.tried[nprobe]
+        assert with_itself.tried[nprobe] == pytest.approx((1 + 9 * recall) / 10, abs=0.02)
+    assert of_others.tried[1] < with_itself.tried[1]
 
 
 def test_no_probes_is_a_missing_input() -> None:

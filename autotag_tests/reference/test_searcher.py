@@ -11,7 +11,7 @@ from autotag.reference.build import build_index
 from autotag.reference.choose import plan_index
 from autotag.reference.exact import exact_neighbours
 from autotag.reference.hits import NO_ROW
-from autotag.reference.manifest import INDEX_FILE, ReferenceManifest
+from autotag.reference.manifest import INDEX_FILE, ReferenceManifest, ReleasedFile
 from autotag.reference.protocols import NeighbourSearcher
 from autotag.reference.searcher import ReferenceSearcher, SearchOptions
 from autotag_tests.reference.samples import clustered, stream
@@ -29,8 +29,7 @@ def release(directory: Path, vectors: np.ndarray, factory: str = "Flat") -> Refe
         dim=plan.dim,
         factory=plan.factory,
         search_params=plan.search_params,
-        index_sha256=built.sha256,
-        index_bytes=built.size_bytes,
+        files=MANIFEST.files | {INDEX_FILE: ReleasedFile(built.size_bytes, built.sha256)},
     )
 
 
@@ -108,7 +107,7 @@ def test_a_file_that_is_no_index_is_corrupt_even_when_its_hash_fits(tmp_path: Pa
     path.write_bytes(path.read_bytes()[:64])
     from autotag.reference.manifest import sha256_of_file
 
-    forged = replace(manifest, index_bytes=64, index_sha256=sha256_of_file(path))
+    forged = replace(manifest, files={INDEX_FILE: ReleasedFile(64, sha256_of_file(path))})
     with pytest.raises(CorruptIndexError, match="cannot read it"):
         ReferenceSearcher.open(tmp_path, forged)
 
@@ -122,16 +121,6 @@ def test_a_manifest_of_another_row_count_is_corrupt(released: tuple[Path, Refere
 def test_a_missing_index_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="build-index"):
         ReferenceSearcher.open(tmp_path, MANIFEST)
-
-
-@pytest.mark.parametrize("factory", ["Flat", "IVF16,SQfp16", "IVF16,PQ4x4fs,Refine(SQfp16)"])
-def test_a_mapped_index_finds_the_same(factory: str, tmp_path: Path) -> None:
-    manifest = release(tmp_path, clustered(20_000, DIM), factory)
-    queries = clustered(20, DIM, seed=2).astype(np.float32)
-    mapped = ReferenceSearcher.open(tmp_path, manifest, SearchOptions(mmap=True)).search(queries, 5)
-    np.testing.assert_array_equal(
-        mapped.rows, ReferenceSearcher.open(tmp_path, manifest).search(queries, 5).rows
-    )
 
 
 def test_a_parameter_the_index_lacks_is_a_settings_error(released: tuple[Path, ReferenceManifest]) -> None:

@@ -14,7 +14,7 @@ from autotag.samples.writer import SampleSummary
 from autotag.settings import Paths, Settings
 from autotag.storage.images import ImageLimits, decode_image
 from autotag.storage.roots import layout_of
-from autotag.storage.shards import read_shard
+from autotag.storage.shards import ShardReader
 from autotag.storage.tags import read_tags
 
 PHOTOGRAPHS = [*ARCHIVE, *(photograph for folder in TARGETS.values() for photograph in folder)]
@@ -74,7 +74,7 @@ def test_the_sample_is_as_large_as_promised_and_every_image_readable(sample: Sam
     for shard in sample.shards:
         tags = read_tags(UPath(sample.root / f"source/tags/{shard}.parquet"))
         with (sample.root / f"source/shards/{shard}.tar").open("rb") as stream:
-            reader = read_shard(stream, shard, ImageLimits())
+            reader = ShardReader(stream, shard, ImageLimits())
             for member in reader:
                 pixels = decode_image(member.data, ImageLimits(min_side_px=64)).pixels
                 assert np.std(pixels) > 8, f"{member.key} is nearly blank"

@@ -12,7 +12,7 @@ from upath import UPath
 from autotag.errors import UsageError
 from autotag.samples.writer import MARKER, SampleImage, encode_jpeg, write_sample
 from autotag.storage.images import ImageLimits, decode_image
-from autotag.storage.shards import read_shard
+from autotag.storage.shards import ShardReader
 from autotag.storage.tags import ImageTags, read_tags
 
 
@@ -33,10 +33,14 @@ def test_shards_tags_folders_and_truth_are_readable_by_their_readers(tmp_path: P
     folders = {"holidays/été 24": [image("c", "blue")]}
     summary = write_sample(root, "photos", [[image("a"), image("b", "lime")], []], folders)
     with (root / "source/shards/00000.tar").open("rb") as stream:
-        members = list(read_shard(stream, "00000.tar", ImageLimits(), also_wanted=["txt"]))
-    assert [m.member_name for m in members] == ["a.jpg", "a.txt", "b.jpg", "b.txt"]
+        members = list(ShardReader(stream, "00000.tar", ImageLimits()))
+    assert [m.member_name for m in members] == ["a.jpg", "b.jpg"]
     assert decode_image(members[0].data, ImageLimits()).width == 32
-    assert members[3].data == b"All lime."
+    with tarfile.open(root / "source/shards/00000.tar") as archive:
+        assert archive.getnames() == ["a.jpg", "a.txt", "b.jpg", "b.txt"]
+        text = archive.extractfile("b.txt")
+        assert text is not None
+        assert text.read() == b"All lime."
     assert read_tags(UPath(root / "source/tags/00000.parquet")) == {
         "a": ImageTags(("red", "plain"), "All red."),
         "b": ImageTags(("lime", "plain"), "All lime."),

@@ -1,27 +1,27 @@
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from autotag.domain.schemas import REFERENCE_MAPPING
 from autotag.domain.vectors import normalise
 from autotag.errors import UsageError
 from autotag.models.fakes import COLOURS, FakeEmbedder
 from autotag.models.protocols import Vectors
-from autotag.reference.exact import ExactSearcher
 from autotag.reference.hits import SearchHits
 from autotag.reference.manifest import ReferenceManifest
 from autotag.search.archive_search import ArchiveHit, search_archive
 from autotag.search.reference_reader import Reference
+from autotag_tests.reference.samples import ExactSearcher
+from autotag_tests.search.mappings import mapping_of
 
 MANIFEST = ReferenceManifest(
-    model_id="m", version="v", rows=0, dim=16, factory="Flat", search_params={}, shards=("00000",), faiss_version="",
-    index_sha256="", index_bytes=0, mapping_sha256="", tags_sha256="", trained_on_rows=0, created_at="",
-    recall_at_10=None, reason="",
+    model_id="m", version="v", rows=0, dim=16, factory="Flat", search_params={}, shards={}, faiss_version="", files={},
+    trained_on_rows=0, created_at="", recall_at_10=None, reason="",
 )  # fmt: skip
 
 
@@ -29,16 +29,9 @@ def reference_of(
     regions: Sequence[int], vectors: Vectors, searcher: ExactSearcher | None = None
 ) -> Reference:
     """An archive whose images have that many regions, with their vectors one after the other."""
-    rows = [
-        {
-            "region_id": f"m{image}-{index:03d}", "media_id": f"m{image}", "shard": "00000", "key": f"k{image}",
-            "kind": "object" if index else "image", "box_xyxy_px": [index, 0, 9, 9], "area_share": 1.0,
-            "phash": "0" * 16, "tags": [f"t{image}"],
-        }
-        for image, count in enumerate(regions)
-        for index in range(count)
-    ]  # fmt: skip
-    mapping = pa.Table.from_pylist(rows, schema=REFERENCE_MAPPING)
+    images = [(count - 1, 0, [f"t{image}", "all"]) for image, count in enumerate(regions)]
+    with tempfile.TemporaryDirectory() as directory:  # what is mapped stays
+        mapping = mapping_of(Path(directory), images)
     return Reference(MANIFEST, searcher or ExactSearcher(vectors), mapping, UPath("/nowhere"))  # type: ignore[arg-type]
 
 
@@ -52,7 +45,8 @@ def test_words_find_the_images_they_name_best_first() -> None:
     hits = search_archive(one_colour_an_image(), FakeEmbedder(), "  a red bus ", 3)
     assert [hit.rank for hit in hits] == [1, 2, 3]
     assert hits[0].key == f"k{colours.index('red')}"
-    assert hits[0].tags == (f"t{colours.index('red')}",)
+    assert hits[0].tags == (f"t{colours.index('red')}", "all")
+    assert hits[0].shard == f"0000{colours.index('red') % 2}"
     assert hits[0].score > hits[1].score >= hits[2].score
 
 

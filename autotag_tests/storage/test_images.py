@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from autotag.errors import RejectedImageError
+from autotag.errors import RejectedImageError, RetryableError
 from autotag.storage.images import (
     FORMATS,
     DecodedImage,
@@ -78,7 +78,6 @@ def test_every_format_is_decoded_to_contiguous_rgb(format: str) -> None:
     assert found.pixels.shape == (24, 40, 3)
     assert found.pixels.flags.c_contiguous
     assert found.pixels.flags.writeable
-    assert not found.was_animated
     difference = np.abs(found.pixels.astype(int) - np.asarray(picture()).astype(int))
     assert np.median(difference) <= (16 if format == "GIF" else 4)
 
@@ -191,14 +190,12 @@ def test_of_an_animation_the_first_frame_is_taken(format: str) -> None:
     options = {"lossless": True} if format == "WEBP" else {}
     data = encoded(frames[0], format, save_all=True, append_images=frames[1:], **options)
     found = decode_image(data, LIMITS)
-    assert found.was_animated
     assert found.pixels[4, 4].tolist() == [255, 0, 0]
 
 
-def test_a_stereo_jpeg_is_a_jpeg_and_no_animation() -> None:
+def test_a_stereo_jpeg_is_a_jpeg() -> None:
     data = encoded(picture(), "MPO", save_all=True, append_images=[picture()])
-    found = decode_image(data, LIMITS)
-    assert (found.format, found.was_animated) == ("JPEG", False)
+    assert decode_image(data, LIMITS).format == "JPEG"
     assert probe_image(data, LIMITS).format == "JPEG"
 
 
@@ -375,3 +372,13 @@ def test_an_opener_that_ultralytics_put_in_place_is_not_used(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "ultralytics.utils.patches", patches)
     monkeypatch.setattr(Image, "open", installs_packages)
     assert "known kind" in reason(b"<html>404</html>")
+
+
+@pytest.mark.parametrize("read", [decode_image, probe_image, quick_perceptual_hash])
+def test_memory_that_runs_out_is_not_the_images_fault(read, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", too_much)
+    with pytest.raises(RetryableError, match=r"\[images\] max_pixels.*run the step again"):
+        read(encoded(picture(), "PNG"), LIMITS)

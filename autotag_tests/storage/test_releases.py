@@ -10,16 +10,9 @@ import pytest
 from upath import UPath
 
 from autotag.errors import CorruptIndexError, MissingInputError, SettingsError, UnwritableRootError
-from autotag.storage import releases
-from autotag.storage.releases import (
-    current,
-    current_version,
-    fetch,
-    list_versions,
-    prune,
-    publish,
-    version_name,
-)
+from autotag.storage import release_publishing, releases
+from autotag.storage.release_publishing import prune, publish
+from autotag.storage.releases import current, current_version, list_versions, version_name
 
 MODEL = "model-a"
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -57,7 +50,7 @@ def built(tmp_path: Path, text: str) -> tuple[Path, str]:
     directory = tmp_path / f"built-{text}"
     directory.mkdir()
     (directory / "index.faiss").write_text(text * 1000)
-    (directory / "mapping.parquet").write_text(text)
+    (directory / "tags.arrow").write_text(text)
     (directory / "manifest.json").write_text(f'{{"text": "{text}"}}')
     digest = hashlib.sha256(text.encode()).hexdigest()
     return directory, version_name(NOON + timedelta(minutes=ord(text)), digest)
@@ -86,7 +79,7 @@ def test_what_is_published_is_current_and_whole(root: UPath, tmp_path: Path) -> 
     assert sorted(path.name for path in release.iterdir()) == [
         "index.faiss",
         "manifest.json",
-        "mapping.parquet",
+        "tags.arrow",
     ]
     assert (directory / "index.faiss").is_file()
 
@@ -115,11 +108,11 @@ def test_a_crash_before_the_switch_leaves_the_old_release_and_a_rerun_finishes(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(releases, step, crash)
+        patch.setattr(release_publishing, step, crash)
         with pytest.raises(KeyboardInterrupt):
             publish(directory, root, MODEL, new)
     assert current_version(root, MODEL) == old
-    assert (current(root, MODEL) / "mapping.parquet").read_text() == "a"
+    assert (current(root, MODEL) / "tags.arrow").read_text() == "a"
     publish(directory, root, MODEL, new)
     assert current_version(root, MODEL) == new
 
@@ -132,27 +125,19 @@ def test_a_crash_while_copying_shows_no_version(
     fail_at_marker = _failing_at(releases.MARKER)
     with monkeypatch.context() as patch:
         patch.setattr(
-            releases, "_copy_local", lambda files, release: fail_at_marker(files, release, _copy_one)
+            release_publishing,
+            "_copy_local",
+            lambda files, release: fail_at_marker(files, release, _copy_one),
         )
-        patch.setattr(releases, "_upload", lambda files, release: fail_at_marker(files, release, _upload_one))
+        patch.setattr(
+            release_publishing, "_upload", lambda files, release: fail_at_marker(files, release, _upload_one)
+        )
         with pytest.raises(KeyboardInterrupt):
             publish(directory, root, MODEL, new)
     assert list_versions(root, MODEL) == [old]
     publish(directory, root, MODEL, new)
     assert list_versions(root, MODEL) == [old, new]
     assert (current(root, MODEL) / "index.faiss").read_text() == "b" * 1000
-
-
-def test_a_release_that_does_not_validate_never_becomes_current(root: UPath, tmp_path: Path) -> None:
-    old = released(tmp_path, root, "a")
-    directory, new = built(tmp_path, "b")
-
-    def refuse(release: UPath) -> None:
-        raise CorruptIndexError((release / "mapping.parquet").read_text())
-
-    with pytest.raises(CorruptIndexError, match=r"^b$"):
-        publish(directory, root, MODEL, new, validate=refuse)
-    assert current_version(root, MODEL) == old
 
 
 def test_a_version_is_never_rewritten_with_other_content(root: UPath, tmp_path: Path) -> None:
@@ -168,7 +153,7 @@ def test_pruning_keeps_the_newest_and_the_one_in_use(root: UPath, tmp_path: Path
     (root / MODEL / releases.CURRENT).write_text(versions[0])
     assert prune(root, MODEL, keep=1) == versions[1:3]
     assert list_versions(root, MODEL) == [versions[0], versions[3]]
-    assert (current(root, MODEL) / "mapping.parquet").read_text() == "a"
+    assert (current(root, MODEL) / "tags.arrow").read_text() == "a"
 
 
 def test_pruning_removes_what_a_killed_publish_left_unless_it_may_still_run(
@@ -195,25 +180,6 @@ def test_a_pointer_to_nothing_is_corrupt_and_says_what_is_there(root: UPath, tmp
     pointer.write_text("../../elsewhere")
     with pytest.raises(CorruptIndexError, match="names no version"):
         current(root, MODEL)
-
-
-def test_a_fetched_release_is_checked_and_copied_once(root: UPath, tmp_path: Path) -> None:
-    released(tmp_path, root, "a")
-    release = current(root, MODEL)
-    sha256_of = {"index.faiss": hashlib.sha256(b"a" * 1000).hexdigest()}
-    local = fetch(release, tmp_path / "cache", sha256_of)
-    assert (local / "index.faiss").read_text() == "a" * 1000
-    if release.protocol != "s3":
-        assert local == Path(release.path)
-        return
-    (release / "index.faiss").unlink()
-    assert fetch(release, tmp_path / "cache", sha256_of) == local
-    (local / "index.faiss").write_text("damaged")
-    with pytest.raises(MissingInputError, match=r"index\.faiss is not there"):
-        fetch(release, tmp_path / "cache", sha256_of)
-    (release / "index.faiss").write_text("another")
-    with pytest.raises(CorruptIndexError, match="SHA-256"):
-        fetch(release, tmp_path / "cache", sha256_of)
 
 
 def test_a_directory_without_its_manifest_is_no_release(root: UPath, tmp_path: Path) -> None:

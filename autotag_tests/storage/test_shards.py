@@ -22,7 +22,7 @@ from autotag.errors import (
     RetryableError,
 )
 from autotag.storage.images import ImageLimits, decode_image
-from autotag.storage.shards import ShardCounts, ShardReader, read_member, read_shard, split_member_name
+from autotag.storage.shards import ShardCounts, ShardReader, read_member, split_member_name
 
 LIMITS = ImageLimits()
 
@@ -48,9 +48,9 @@ def tar(files: Iterable[tuple[str | tarfile.TarInfo, bytes]], format: int = tarf
     return stream.getvalue()
 
 
-def reader(data: bytes, also_wanted: tuple[str, ...] = ()) -> ShardReader:
+def reader(data: bytes) -> ShardReader:
     """A reader of these bytes."""
-    return read_shard(io.BytesIO(data), "00000.tar", LIMITS, also_wanted)
+    return ShardReader(io.BytesIO(data), "00000.tar", LIMITS)
 
 
 class Pipe(io.BytesIO):
@@ -73,10 +73,10 @@ def test_members_come_in_tar_order_with_their_place() -> None:
     data = tar([("b.jpg", b"bee"), ("dir/a.PNG", b"ay"), ("./c.webp", b"")])
     shard = reader(data)
     found = list(shard)
-    assert [(m.key, m.member_name, m.extension, m.data) for m in found] == [
-        ("b", "b.jpg", "jpg", b"bee"),
-        ("dir/a", "dir/a.PNG", "png", b"ay"),
-        ("c", "./c.webp", "webp", b""),
+    assert [(m.key, m.member_name, m.data) for m in found] == [
+        ("b", "b.jpg", b"bee"),
+        ("dir/a", "dir/a.PNG", b"ay"),
+        ("c", "./c.webp", b""),
     ]
     assert all(data[m.offset_bytes : m.offset_bytes + m.size_bytes] == m.data for m in found)
     assert shard.counts == ShardCounts(members=3, images=3)
@@ -84,7 +84,7 @@ def test_members_come_in_tar_order_with_their_place() -> None:
 
 def test_a_pipe_gives_the_same_as_a_file() -> None:
     data = tar([(f"{i}.jpg", bytes([i]) * (i * 331)) for i in range(40)])
-    piped = list(read_shard(Pipe(data), "pipe", LIMITS))
+    piped = list(ShardReader(Pipe(data), "pipe", LIMITS))
     assert [(m.key, m.data, m.offset_bytes) for m in piped] == [
         (m.key, m.data, m.offset_bytes) for m in reader(data)
     ]
@@ -96,12 +96,6 @@ def test_interleaved_members_are_no_problem() -> None:
     shard = reader(tar([(name, name.encode()) for name in names]))
     assert [m.key for m in shard] == ["a", "b", "c"]
     assert shard.counts.ignored == {"other extension": 5}
-
-
-def test_other_extensions_are_handed_out_when_asked_for() -> None:
-    shard = reader(tar([("a.jpg", b"1"), ("a.txt", b"A cat."), ("a.json", b"{}")]), also_wanted=("TXT",))
-    assert [(m.key, m.extension) for m in shard] == [("a", "jpg"), ("a", "txt")]
-    assert (shard.counts.images, shard.counts.others, shard.counts.ignored) == (1, 1, {"other extension": 1})
 
 
 def test_links_devices_and_names_that_lead_outside_are_ignored_and_counted() -> None:
@@ -163,7 +157,7 @@ def test_a_member_above_the_limit_is_rejected_without_being_held_in_memory() -> 
         small = member("small.jpg", size=3)
         archive.addfile(small, io.BytesIO(b"abc"))
     data.seek(0)
-    shard = read_shard(data, "00000.tar", ImageLimits(max_bytes=1 << 20))
+    shard = ShardReader(data, "00000.tar", ImageLimits(max_bytes=1 << 20))
     tracemalloc.start()
     try:
         assert [m.key for m in shard] == ["small"]
@@ -231,7 +225,7 @@ def test_a_sparse_file_is_ignored_and_what_follows_is_read(tmp_path: Path) -> No
         except FileNotFoundError:
             pytest.skip("there is no tar command here")
         with path.open("rb") as stream:
-            shard = read_shard(stream, path.name, LIMITS)
+            shard = ShardReader(stream, path.name, LIMITS)
             assert [m.data for m in shard] == [b"zed"]
         assert shard.counts.ignored == {"sparse file": 1}
 
@@ -249,7 +243,7 @@ def test_a_tar_cut_off_anywhere_is_an_error_that_says_where(kept: int) -> None:
     data = tar([("a.jpg", b"a" * 700), ("b.jpg", b"b" * 700)])
     end_marker = data.index(b"b" * 700) + 1024
     cut = data[:kept]
-    shard = read_shard(io.BytesIO(cut), "/archive/00007.tar", LIMITS)
+    shard = ShardReader(io.BytesIO(cut), "/archive/00007.tar", LIMITS)
     if kept >= end_marker + 512:
         assert len(list(shard)) == 2
         return
@@ -321,7 +315,7 @@ def test_a_failing_disk_can_be_tried_again() -> None:
             return super().read(size)
 
     with pytest.raises(RetryableError, match="byte 1024"):
-        list(read_shard(Failing(tar([("a.jpg", b"a"), ("b.jpg", b"b")])), "00000.tar", LIMITS))
+        list(ShardReader(Failing(tar([("a.jpg", b"a"), ("b.jpg", b"b")])), "00000.tar", LIMITS))
 
 
 def test_a_wrongly_named_image_is_known_by_its_content_and_a_bad_one_is_refused() -> None:
@@ -329,7 +323,7 @@ def test_a_wrongly_named_image_is_known_by_its_content_and_a_bad_one_is_refused(
     Image.new("RGB", (5, 4), "red").save(stream, "PNG")
     shard = reader(tar([("liar.jpg", stream.getvalue()), ("empty.jpg", b"")]))
     liar, empty = list(shard)
-    assert (liar.extension, decode_image(liar.data, LIMITS).format) == ("jpg", "PNG")
+    assert (liar.member_name, decode_image(liar.data, LIMITS).format) == ("liar.jpg", "PNG")
     with pytest.raises(RejectedImageError, match="empty"):
         decode_image(empty.data, LIMITS)
 
@@ -338,7 +332,7 @@ def test_a_member_is_read_again_by_its_place(tmp_path: Path) -> None:
     path = tmp_path / "00000.tar"
     path.write_bytes(tar([("a.jpg", b"first"), ("b.jpg", b"second")]))
     with path.open("rb") as stream:
-        found = list(read_shard(stream, path.name, LIMITS))
+        found = list(ShardReader(stream, path.name, LIMITS))
     for one in found:
         assert read_member(UPath(path), one.offset_bytes, one.size_bytes) == one.data
     memory = UPath("memory://shards/00000.tar")

@@ -1,17 +1,21 @@
 """An audit of a run's partitions as the result of one asset check."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from autotag.defs.materialized import failures
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.errors import MissingInputError
-from autotag.pipeline.audit_tables import Auditor
+
+if TYPE_CHECKING:
+    from autotag.pipeline.audit_tables import Auditor
 
 FAULTS_SHOWN = 20
 
 
 def audit_partitions(
-    context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime, auditor: Auditor
+    context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime, auditor: "Auditor"
 ) -> dg.AssetCheckResult:
     """Audit the partitions of this run; without any (the check was started by itself), those that are materialised.
 

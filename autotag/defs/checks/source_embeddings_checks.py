@@ -5,7 +5,6 @@ import dagster as dg
 from autotag.defs.assets.source.source_embeddings import source_embeddings
 from autotag.defs.checks.partition_audit import audit_partitions
 from autotag.defs.resources.runtime import AutotagRuntime
-from autotag.pipeline.audit_tables import audit_source_embeddings
 
 
 @dg.asset_check(asset=source_embeddings, name="counts_close")
@@ -13,4 +12,6 @@ def source_embeddings_counts_close(
     context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime
 ) -> dg.AssetCheckResult:
     """Every image of the manifest is embedded or rejected, with all its regions; vectors have unit norm."""
+    from autotag.pipeline.audit_tables import audit_source_embeddings
+
     return audit_partitions(context, runtime, audit_source_embeddings)

@@ -5,7 +5,6 @@ import dagster as dg
 from autotag.defs.assets.source.source_images import source_images
 from autotag.defs.checks.partition_audit import audit_partitions
 from autotag.defs.resources.runtime import AutotagRuntime
-from autotag.pipeline.audit_tables import audit_source_images
 
 
 @dg.asset_check(asset=source_images, name="counts_close")
@@ -13,4 +12,6 @@ def source_images_counts_close(
     context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime
 ) -> dg.AssetCheckResult:
     """In = out + rejected + duplicates; the manifest and its rejects hold as many rows; no image is there twice."""
+    from autotag.pipeline.audit_tables import audit_source_images
+
     return audit_partitions(context, runtime, audit_source_images)

@@ -1,22 +1,22 @@
 """What assets work with: settings, the plan of a run, and engines that the steps of a run share."""
 
-import json
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from autotag.compute.engine import Engine, InProcessEngine
-from autotag.compute.ray_actor_engine import RayActorEngine
-from autotag.compute.ray_data_engine import RayDataEngine
-from autotag.compute.ray_session import RaySpec
-from autotag.domain.votes import VoteRules
-from autotag.pipeline.plan import PipelinePlan, in_process_plan, plan_of, ray_spec
-from autotag.reference.searcher import SearchOptions
+from autotag.defs.resources.run_settings import RunSettings, settings_of_run
+from autotag.errors import ModelMismatchError
 from autotag.settings import Settings
-from autotag.storage.tables import write_text
+
+if TYPE_CHECKING:
+    from autotag.compute.engine import Engine
+    from autotag.compute.ray_session import RaySpec
+    from autotag.domain.votes import VoteRules
+    from autotag.pipeline.plan import PipelinePlan
+    from autotag.reference.searcher import SearchOptions
 
 
 class AutotagRuntime(dg.ConfigurableResource):
@@ -24,52 +24,80 @@ class AutotagRuntime(dg.ConfigurableResource):
 
     config: str = ""
 
-    _engines: dict[str, Engine] = PrivateAttr(default_factory=dict)
+    _context: dg.InitResourceContext | None = PrivateAttr(default=None)
+    _run_settings: RunSettings | None = PrivateAttr(default=None)
+    _is_noticed: bool = PrivateAttr(default=False)
+    _engines: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember which run this is. Nothing is read yet: an error belongs to the step that needs the settings."""
+        self._context = context
 
     @property
     def settings(self) -> Settings:
-        """The settings as they are now."""
-        return Settings.load(self.config or None)
+        """In a run, those it began with; elsewhere, as in a sensor, those of the settings file as it is now."""
+        of_run = self._of_run()
+        return of_run.settings if of_run else Settings.load(self.config or None)
 
-    def plan(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> PipelinePlan:
-        """The plan of this run; its settings are frozen in `runs/<run id>/config.json` the first time."""
-        run_id = context.run.root_run_id or context.run.run_id
-        settings = self.settings
-        plan = plan_of(settings, run_id)
-        frozen = plan.layout.run_config(run_id)
-        if not frozen.exists():
-            facts: dict[str, Any] = {"model_id": plan.model_id, "settings": settings.model_dump(mode="json")}
-            write_text(frozen, json.dumps(facts, indent=2, sort_keys=True))
+    def plan(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> "PipelinePlan":
+        """The plan of this run.
+
+        Raises:
+            ModelMismatchError: weights have changed since the run began.
+        """
+        from autotag.pipeline.plan import plan_of
+
+        of_run = self._of_run()
+        if of_run is None:
+            return plan_of(self.settings, context.run.run_id)
+        if of_run.notice and not self._is_noticed:
+            self._is_noticed = True
+            context.log.warning(of_run.notice)
+        plan = plan_of(of_run.settings, of_run.run_id)
+        if plan.model_id != of_run.model_id:
+            raise ModelMismatchError(
+                f"run {of_run.run_id} began with {of_run.model_id}, the weights are now those of {plan.model_id};"
+                " start a new run"
+            )
         return plan
 
-    def manifest_engine(self) -> Engine:
+    def manifest_engine(self) -> "Engine":
         """What manifests of shards run on: threads here, since they need no model; workers where there is a cluster."""
+        from autotag.compute.engine import InProcessEngine
+
         if self.settings.ray.address:
             return self._workers("actors")
         return self._engine("threads", lambda _: InProcessEngine(self._cores()))
 
-    def source_engine(self, plan: PipelinePlan, images: int) -> tuple[Engine, PipelinePlan]:
+    def source_engine(self, plan: "PipelinePlan", images: int) -> tuple["Engine", "PipelinePlan"]:
         """What shards of so many images in all are embedded on, and the plan as its workers should see it."""
         return self._engine_for(plan, images, self.settings.ray.source_engine)
 
-    def folder_engine(self, plan: PipelinePlan, images: int) -> tuple[Engine, PipelinePlan]:
+    def folder_engine(self, plan: "PipelinePlan", images: int) -> tuple["Engine", "PipelinePlan"]:
         """What the chunks of a folder run on, and the plan as its workers should see it."""
         return self._engine_for(plan, images, "actors")
 
-    def _engine_for(self, plan: PipelinePlan, images: int, workers: str) -> tuple[Engine, PipelinePlan]:
+    def _engine_for(self, plan: "PipelinePlan", images: int, workers: str) -> tuple["Engine", "PipelinePlan"]:
         """This process for few images, which are done before workers have started; else Ray, and always a cluster."""
+        from autotag.compute.engine import InProcessEngine
+        from autotag.pipeline.plan import in_process_plan
+
         if images < self.settings.compute.in_process_below and not self.settings.ray.address:
-            return self._engine("in process", lambda _: InProcessEngine()), in_process_plan(
-                plan, self._cores()
-            )
+            engine = self._engine("in process", lambda _: InProcessEngine())
+            return engine, in_process_plan(plan, self._cores())
         return self._workers(workers), plan
 
-    def _workers(self, kind: str) -> Engine:
+    def _workers(self, kind: str) -> "Engine":
         """Actors that the steps of a run share, or Ray Data with a pool of its own a step."""
+        from autotag.compute.ray_actor_engine import RayActorEngine
+        from autotag.compute.ray_data_engine import RayDataEngine
+
         return self._engine(kind, RayDataEngine if kind == "data" else RayActorEngine)
 
-    def vote_rules(self) -> VoteRules:
+    def vote_rules(self) -> "VoteRules":
         """The settings' rules of the vote."""
+        from autotag.domain.votes import VoteRules
+
         tagging = self.settings.tagging
         return VoteRules(
             k=tagging.k,
@@ -82,8 +110,10 @@ class AutotagRuntime(dg.ConfigurableResource):
             max_tags=tagging.max_tags,
         )
 
-    def search_options(self) -> SearchOptions:
+    def search_options(self) -> "SearchOptions":
         """How the reference index is searched."""
+        from autotag.reference.searcher import SearchOptions
+
         index = self.settings.index
         return SearchOptions(device=index.device, query_batch=index.query_batch)
 
@@ -94,10 +124,20 @@ class AutotagRuntime(dg.ConfigurableResource):
             engine.close()
         self._engines.clear()
 
+    def _of_run(self) -> RunSettings | None:
+        """The run's settings, read once in this process; None outside of a run."""
+        context = self._context
+        if self._run_settings is None and context is not None and context.run is not None:
+            instance = context.instance or dg.DagsterInstance.get()
+            self._run_settings = settings_of_run(context.run, instance, self.config)
+        return self._run_settings
+
     def _cores(self) -> int:
         return self.settings.ray.num_cpus or os.cpu_count() or 1
 
-    def _engine(self, name: str, make: Callable[[RaySpec], Engine]) -> Engine:
+    def _engine(self, name: str, make: "Callable[[RaySpec], Engine]") -> "Engine":
+        from autotag.pipeline.plan import ray_spec
+
         if name not in self._engines:
             self._engines[name] = make(ray_spec(self.settings))
         return self._engines[name]

@@ -21,11 +21,10 @@ from autotag.models.starter.coco_classes import COCO_CLASS_NAMES
 from autotag.models.starter.cpu_network import (
     CpuNetwork,
     network,
-    openvino_version,
     pack_network,
     require_cpu,
 )
-from autotag.models.starter.derived_files import Arrays, derived_arrays
+from autotag.models.starter.derived_files import Arrays
 from autotag.models.starter.packages import package_file
 from autotag.models.starter.square_pixels import resize_to_square
 from autotag.models.weights import make_fingerprint, weights_sha256
@@ -59,9 +58,7 @@ class StarterDetector:
         weights = _weights()
         digest = weights_sha256(weights, spec.cache_dir)
         self._fingerprint = _fingerprint(digest)
-        name = f"{self._fingerprint}-ov{openvino_version()}"
-        packed = derived_arrays(spec.cache_dir, name, lambda: _converted(weights))
-        self._network = CpuNetwork(packed, spec.threads)
+        self._network = CpuNetwork(spec, self._fingerprint, lambda: _converted(weights))
 
     @property
     def fingerprint(self) -> str:

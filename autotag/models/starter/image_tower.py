@@ -18,8 +18,8 @@ from autotag.domain.regions import RgbImage
 from autotag.errors import MissingWeightsError
 from autotag.models.protocols import Vectors
 from autotag.models.specs import ModelSpec
-from autotag.models.starter.cpu_network import CpuNetwork, network, openvino_version, pack_network
-from autotag.models.starter.derived_files import Arrays, derived_arrays
+from autotag.models.starter.cpu_network import CpuNetwork, network, pack_network
+from autotag.models.starter.derived_files import Arrays
 from autotag.models.starter.packages import package_file
 from autotag.models.starter.square_pixels import resize_to_square
 
@@ -50,12 +50,9 @@ class ImageTower:
             weights: the TensorFlow Lite file.
             class_meanings: float32 (1000, d), what each class means; asked for only where the network is converted.
         """
-        kept = derived_arrays(
-            spec.cache_dir, f"{name}-ov{openvino_version()}", lambda: _converted(weights, class_meanings())
-        )
         # In bfloat16, where a CPU has it, a crop would take 13 % less time and its vector would be another one than
         # elsewhere (cosine 0.993 at worst) under the same fingerprint.
-        self._network = CpuNetwork(kept, spec.threads, precise=True)
+        self._network = CpuNetwork(spec, name, lambda: _converted(weights, class_meanings()), precise=True)
 
     def run(self, crops: Sequence[RgbImage]) -> Vectors:
         """float32 (n, d + `LOOKS_DIM`), unit L2 norm; row i belongs to crops[i]; n of at least 1."""

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from autotag.models.protocols import Vectors
 from autotag.models.specs import ModelSpec
 from autotag.models.starter.bert_graph import BertShape, bert_sentence_graph
-from autotag.models.starter.cpu_network import CpuNetwork, openvino_version, pack_network
-from autotag.models.starter.derived_files import Arrays, derived_arrays
+from autotag.models.starter.cpu_network import CpuNetwork, pack_network
+from autotag.models.starter.derived_files import Arrays
 from autotag.models.starter.packages import package_file
 
 TEXT_DIM = 384
@@ -30,9 +30,8 @@ class TextTower:
         """Load the converted network from `spec.cache_dir`, or convert it (a second) and keep it there."""
         from tokenizers import Tokenizer
 
-        name = f"minilm_l6_v2-{digest[:16]}-v{_VERSION}-ov{openvino_version()}"
-        packed = derived_arrays(spec.cache_dir, name, lambda: _converted(weights))
-        self._network = CpuNetwork(packed, spec.threads, precise=True)
+        name = f"minilm_l6_v2-{digest[:16]}-v{_VERSION}"
+        self._network = CpuNetwork(spec, name, lambda: _converted(weights), precise=True)
         self._tokenizer = Tokenizer.from_file(str(weights.with_name("tokenizer.json")))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()

@@ -6,21 +6,24 @@ from autotag.defs.assets.source.source_embeddings import source_embeddings
 from autotag.defs.materialized import failures, metadata
 from autotag.defs.partitions import code_version
 from autotag.defs.resources.runtime import AutotagRuntime
-from autotag.pipeline.build_reference import ReferenceOptions, build_reference
-from autotag.pipeline.progress import StepProgress
 
 
 @dg.asset(
     group_name="reference",
     deps=[source_embeddings],
-    code_version=code_version(1),
+    code_version=code_version(2),
     pool="reference",
-    kinds={"faiss", "parquet"},
+    kinds={"faiss", "arrow"},
 )
 def faiss_index(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> dg.MaterializeResult:
     """Joins all embedded shards into one index, measures its recall, releases it with its mapping to tags."""
-    index = runtime.settings.index
+    from autotag.pipeline.build_reference import ReferenceOptions, build_reference
+    from autotag.pipeline.progress import StepProgress
+    from autotag.reference.manifest import INDEX_FILE
+    from autotag.storage.locks import held
+
     with failures():
+        index = runtime.settings.index
         plan, progress = runtime.plan(context), StepProgress("faiss_index", 0, [])
         options = ReferenceOptions(
             factory=index.factory,
@@ -29,9 +32,11 @@ def faiss_index(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
             threads=0,
             query_batch=index.query_batch,
             probes=index.probes,
+            target_recall=index.target_recall_at_10,
             keep_versions=index.keep_versions,
         )
-        released = build_reference(plan, options)
+        with held(plan.layout.index_lock(plan.model_id), f"the reference index of {plan.model_id}"):
+            released = build_reference(plan, options)
         progress.close(released.counts)
     manifest = released.manifest
     return dg.MaterializeResult(
@@ -44,7 +49,7 @@ def faiss_index(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
             why=manifest.reason,
             vectors=manifest.rows,
             shards=len(manifest.shards),
-            index_mib=round(manifest.index_bytes / 2**20, 2),
+            index_mib=round(manifest.files[INDEX_FILE].size_bytes / 2**20, 2),
             recall_at_10=manifest.recall_at_10,
         )
     )

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from dagster_ray import RayResource
 
-from autotag.compute.engine import WorkerPlan
 from autotag.defs.assets.source.source_images import source_images
+from autotag.defs.materialized import failures
 from autotag.defs.partitions import code_version, source_backfill, source_shards
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.defs.sheets import source_sheet
 from autotag.defs.source_run import known_images, run_shards
-from autotag.pipeline.embed_source import SourceEmbeddingsWorker
 
 
 class BoxesConfig(dg.Config):
@@ -31,16 +29,21 @@ class BoxesConfig(dg.Config):
     kinds={"ray", "parquet"},
 )
 def source_embeddings(
-    context: dg.AssetExecutionContext, config: BoxesConfig, runtime: AutotagRuntime, ray: RayResource
+    context: dg.AssetExecutionContext, config: BoxesConfig, runtime: AutotagRuntime
 ) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult]:
     """Decode once, detect, cut, embed all crops of many images together; no crop touches the disk."""
-    plan = runtime.plan(context)
-    engine, worker_plan = runtime.source_engine(plan, known_images(plan, context.partition_keys))
-    worker = WorkerPlan(SourceEmbeddingsWorker, (worker_plan, config.boxes_from))
-    path = plan.layout.source(plan.model_id).root / "embeddings"
-    for result in run_shards(context, engine, plan, worker, path):
-        if isinstance(result, dg.MaterializeResult):
-            # On one partition of the run: pictures are the largest things in the event log, and shards are many.
-            sheet = source_sheet(plan, context.partition_keys, runtime.settings)
-            context.add_asset_metadata(sheet, partition_key=context.partition_keys[-1])
-        yield result
+    from autotag.compute.engine import WorkerPlan
+    from autotag.pipeline.embed_source import SourceEmbeddingsWorker
+    from autotag.pipeline.locked_shards import locked
+
+    with failures():
+        plan = runtime.plan(context)
+        engine, worker_plan = runtime.source_engine(plan, known_images(plan, context.partition_keys))
+        worker = locked(plan, WorkerPlan(SourceEmbeddingsWorker, (worker_plan, config.boxes_from)))
+        path = plan.layout.source(plan.model_id).root / "embeddings"
+        for result in run_shards(context, engine, plan, worker, path):
+            if isinstance(result, dg.MaterializeResult):
+                # On one partition of the run: pictures are the largest things in the event log, and shards are many.
+                sheet = source_sheet(plan, context.partition_keys, runtime.settings)
+                context.add_asset_metadata(sheet, partition_key=context.partition_keys[-1])
+            yield result

@@ -6,12 +6,11 @@ import dagster as dg
 
 from autotag.defs.assets.reference.faiss_index import faiss_index
 from autotag.defs.assets.target.target_embeddings import target_embeddings
+from autotag.defs.folder_run import folder_held
 from autotag.defs.materialized import failures, metadata
 from autotag.defs.partitions import code_version, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.defs.sheets import folder_sheet
-from autotag.pipeline.progress import StepProgress
-from autotag.pipeline.tag_folder import tag_folder
 
 
 @dg.asset(
@@ -24,8 +23,11 @@ from autotag.pipeline.tag_folder import tag_folder
 )
 def folder_tags(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> dg.MaterializeResult:
     """The folder's regions find their nearest archive regions, which vote its tags; who voted is kept."""
-    settings, key = runtime.settings, context.partition_key
-    with failures():
+    from autotag.pipeline.progress import StepProgress
+    from autotag.pipeline.tag_folder import tag_folder
+
+    key = context.partition_key
+    with failures(), folder_held(context, runtime):
         plan, started = runtime.plan(context), time.perf_counter()
         progress = StepProgress("folder_tags", 0, [])
         tagged = tag_folder(plan, key, runtime.vote_rules(), runtime.search_options())
@@ -38,7 +40,7 @@ def folder_tags(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
             "index_version": tagged.index_version,
         }
         sheet = folder_sheet(
-            plan, key, settings, {"images": tagged.counts.made, **facts, "model": plan.model_id}
+            plan, key, runtime.settings, {"images": tagged.counts.made, **facts, "model": plan.model_id}
         )
     path = plan.layout.folder_tables(key).tags
     return dg.MaterializeResult(

@@ -3,15 +3,12 @@
 from functools import partial
 
 import dagster as dg
-from dagster_ray import RayResource
 
-from autotag.compute.engine import WorkerPlan
 from autotag.defs.assets.target.target_images import target_images
-from autotag.defs.folder_run import run_folder
+from autotag.defs.folder_run import folder_held, run_folder
 from autotag.defs.materialized import failures, metadata
 from autotag.defs.partitions import code_version, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
-from autotag.pipeline.cut_target_crops import CropForm, TargetCropsWorker, finish_target_crops
 
 
 @dg.asset(
@@ -22,13 +19,14 @@ from autotag.pipeline.cut_target_crops import CropForm, TargetCropsWorker, finis
     pool="target",
     kinds={"ray", "parquet"},
 )
-def target_crops(
-    context: dg.AssetExecutionContext, runtime: AutotagRuntime, ray: RayResource
-) -> dg.MaterializeResult:
+def target_crops(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> dg.MaterializeResult:
     """Detects the regions of every image and saves their crops; boxes go to segmentation/regions.parquet."""
-    regions = runtime.settings.regions
-    form = CropForm(regions.crop_long_edge_px, regions.crop_quality)
-    with failures():
+    from autotag.compute.engine import WorkerPlan
+    from autotag.pipeline.cut_target_crops import CropForm, TargetCropsWorker, finish_target_crops
+
+    with failures(), folder_held(context, runtime):
+        regions = runtime.settings.regions
+        form = CropForm(regions.crop_long_edge_px, regions.crop_quality)
         plan, counts = run_folder(
             context,
             runtime,

@@ -1,15 +1,12 @@
 """target_embeddings: vectors of a folder's regions."""
 
 import dagster as dg
-from dagster_ray import RayResource
 
-from autotag.compute.engine import WorkerPlan
 from autotag.defs.assets.target.target_crops import target_crops
-from autotag.defs.folder_run import run_folder
+from autotag.defs.folder_run import folder_held, run_folder
 from autotag.defs.materialized import failures, metadata
 from autotag.defs.partitions import code_version, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
-from autotag.pipeline.embed_target import TargetEmbeddingsWorker, finish_target_embeddings
 
 
 @dg.asset(
@@ -20,11 +17,12 @@ from autotag.pipeline.embed_target import TargetEmbeddingsWorker, finish_target_
     pool="target",
     kinds={"ray", "parquet"},
 )
-def target_embeddings(
-    context: dg.AssetExecutionContext, runtime: AutotagRuntime, ray: RayResource
-) -> dg.MaterializeResult:
+def target_embeddings(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> dg.MaterializeResult:
     """Embeds the recorded regions, cut from the originals exactly as the source pass cuts."""
-    with failures():
+    from autotag.compute.engine import WorkerPlan
+    from autotag.pipeline.embed_target import TargetEmbeddingsWorker, finish_target_embeddings
+
+    with failures(), folder_held(context, runtime):
         plan, counts = run_folder(
             context,
             runtime,

@@ -4,11 +4,10 @@ import time
 
 import dagster as dg
 
+from autotag.defs.folder_run import folder_held
 from autotag.defs.materialized import failures, metadata
 from autotag.defs.partitions import code_version, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
-from autotag.pipeline.list_target_images import list_target_images
-from autotag.pipeline.progress import StepProgress
 
 
 @dg.asset(
@@ -20,7 +19,10 @@ from autotag.pipeline.progress import StepProgress
 )
 def target_images(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> dg.MaterializeResult:
     """Name, size, media id and perceptual hash of every image of the folder; the user's files are only read."""
-    with failures():
+    from autotag.pipeline.list_target_images import list_target_images
+    from autotag.pipeline.progress import StepProgress
+
+    with failures(), folder_held(context, runtime):
         plan, started = runtime.plan(context), time.perf_counter()
         progress = StepProgress("target_images", 0, [])
         counts = list_target_images(plan, context.partition_key)

@@ -1,0 +1,181 @@
+"""The tables of the settings file: keys, types, defaults and what they mean."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """A table of the settings file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paths(Section):
+    """Roots: local paths or `s3://` URIs. Each part can be moved by its own key; empty means below `data`."""
+
+    data: str = Field(default="data", description="root of everything below")
+    source_shards: str = Field(default="", description="<data>/source/shards")
+    source_tags: str = Field(default="", description="<data>/source/tags")
+    source_processed: str = Field(default="", description="<data>/source/processed")
+    reference: str = Field(default="", description="<data>/reference")
+    target: str = Field(default="", description="<data>/target")
+    target_processed: str = Field(default="", description="<data>/target_processed")
+    catalog: str = Field(default="", description="<data>/catalog")
+    runs: str = Field(default="", description="<data>/runs")
+    model_cache: str = Field(
+        default="", description="converted models; a local directory; default ~/.cache/autotag"
+    )
+    weights: str = Field(
+        default="weights", description="where relative paths of weight files start; a local directory"
+    )
+
+
+class Source(Section):
+    """The tagged archive."""
+
+    first_shard: int = Field(default=0, ge=0, le=99_999, description="first partition")
+    last_shard: int = Field(default=3, ge=0, le=99_999, description="last partition, included")
+    max_partitions_per_run: int = Field(default=10, ge=1, description="shards a backfill gives to one run")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.last_shard < self.first_shard:
+            raise ValueError(f"last_shard {self.last_shard} lies before first_shard {self.first_shard}")
+        return self
+
+
+class Models(Section):
+    """Which models, and where they run."""
+
+    detector: str = Field(
+        default="starter", description="starter | whole | yolo:<weights> | sam:<weights> | fastsam:<weights>"
+    )
+    embedder: str = Field(
+        default="starter", description="starter | open_clip:<arch>/<weights> | timm:<model>"
+    )
+    device: str = Field(default="cpu", description="cpu | cuda | cuda:<n>")
+    half: bool = Field(default=False, description="16-bit floats on a GPU")
+    detector_batch: int = Field(default=8, ge=1, description="images a detector call")
+    embedder_batch: int = Field(default=32, ge=1, description="crops an embedder call")
+
+
+class Regions(Section):
+    """Which detections become crops."""
+
+    min_area_px: int = Field(default=1024, ge=1, description="smaller boxes are dropped")
+    score_threshold: float = Field(default=0.4, ge=0, le=1, description="weaker detections are dropped")
+    max_regions: int = Field(default=8, ge=0, description="objects an image; the whole image comes on top")
+    crop_long_edge_px: int = Field(
+        default=1920, ge=32, le=65_500, description="saved crops are shrunk to this long edge"
+    )
+    crop_quality: int = Field(default=92, ge=1, le=100, description="JPEG quality of saved crops")
+
+
+class Images(Section):
+    """Limits on input images."""
+
+    max_bytes: int = Field(default=200_000_000, ge=1, description="larger files are rejected unread")
+    max_pixels: int = Field(
+        default=178_956_970, ge=1, description="larger images are rejected before they are decoded"
+    )
+    min_side_px: int = Field(default=1, ge=1, description="smaller images are rejected")
+
+
+class Compute(Section):
+    """How the work is cut."""
+
+    batch_images: int = Field(default=16, ge=1, description="images decoded, detected and embedded together")
+    chunk_files: int = Field(
+        default=64, ge=1, description="files of a target folder that travel to a worker together"
+    )
+    in_process_below: int = Field(
+        default=2000,
+        ge=0,
+        description="a run over fewer images works in process: Ray would take longer to start than it saves",
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, description="times one image may kill a worker before it is rejected"
+    )
+
+
+class Ray(Section):
+    """The engine."""
+
+    address: str = Field(default="", description="an existing cluster (auto, ray://...); empty = a local one")
+    num_cpus: int = Field(default=0, ge=0, description="cores of a local cluster; 0 = all")
+    actors: int = Field(
+        default=0, ge=0, description="worker processes; 0 = as many as the cluster's CPUs or GPUs allow"
+    )
+    cpus_per_actor: float = Field(
+        default=1.0, gt=0, description="cores, also the threads a worker uses (at least one)"
+    )
+    gpus_per_actor: float = Field(default=0.0, ge=0, description="GPUs, fractions too")
+    source_engine: Literal["actors", "data"] = Field(
+        default="actors",
+        description="how shards reach workers: actors that both source steps share, or Ray Data (a new pool a step)",
+    )
+
+
+class Index(Section):
+    """The reference index."""
+
+    factory: str = Field(default="", description="FAISS factory string; empty = chosen from rows and memory")
+    memory_budget_mib: int = Field(default=4096, ge=1, description="the index must fit")
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu", description="where it is trained, filled and searched"
+    )
+    query_batch: int = Field(default=20_000, ge=1, description="queries a search call")
+    probes: int = Field(default=500, ge=1, description="vectors the recall check asks for")
+    loo_images: int = Field(default=500, ge=1, description="archive images the leave-one-out check tags")
+    target_recall_at_10: float = Field(
+        default=0.98, ge=0, le=1, description="nprobe is raised for it at build"
+    )
+    min_recall_at_10: float = Field(default=0.95, ge=0, le=1, description="below this the asset check warns")
+    keep_versions: int = Field(default=3, ge=1, description="released versions kept")
+
+
+class Tagging(Section):
+    """The vote."""
+
+    k: int = Field(default=10, ge=1, description="archive images that vote on an image")
+    min_votes: int = Field(default=3, ge=1, description="distinct archive images that must vote for a tag")
+    threshold: float = Field(
+        default=0.44, ge=0, le=1, description="least score of a tag; found for the starter models"
+    )
+    min_similarity: float = Field(
+        default=0.2, ge=-1, le=1, description="an image whose nearest neighbour is less alike gets no tags"
+    )
+    temperature: float = Field(
+        default=0.08,
+        gt=0,
+        description="a voter less alike than the best by this has a share smaller by the factor e",
+    )
+    object_discount: float = Field(
+        default=0.15,
+        ge=0,
+        description="taken from a similarity for each side that is an object, not a whole image",
+    )
+    rare_share: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="a tag needs at most this share of the images that have it; 1 = min_votes holds",
+    )
+    max_tags: int = Field(default=20, ge=1, description="tags an image")
+
+
+class Target(Section):
+    """Target folders and the sensor that watches them."""
+
+    quiet_s: float = Field(
+        default=15.0, ge=0, description="a folder is processed once nothing changed for this long"
+    )
+    sensor_interval_s: int = Field(default=15, ge=1, description="how often the sensor looks")
+
+
+class Sheet(Section):
+    """Contact sheets."""
+
+    images: int = Field(default=24, ge=1, description="images on a sheet")
+    tile_px: int = Field(default=220, ge=64, description="long edge of a tile")
