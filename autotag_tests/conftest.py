@@ -2,8 +2,8 @@
 
 import io
 import tarfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import hypothesis
@@ -160,13 +160,7 @@ def settings(settings_file: Path) -> Settings:
 
 @pytest.fixture
 def plan(settings: Settings) -> PipelinePlan:
-    return plan_of(settings, "run-1")
-
-
-@pytest.fixture
-def next_run() -> Callable[[PipelinePlan], PipelinePlan]:
-    """The same plan in a run that is not a retry."""
-    return lambda plan: replace(plan, run_id=plan.run_id + "+")
+    return plan_of(settings)
 
 
 def snapshot(directory: Path) -> dict[str, tuple[int, int]]:

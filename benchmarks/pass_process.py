@@ -85,7 +85,7 @@ class TimedWorker:
 def run_pass(request: PassRequest) -> dict[str, Any]:
     """Run both steps. Gives counts by step, times by step and unit, and the seconds the pass waited for Ray."""
     settings = Settings(**request.settings)
-    plan = plan_of(settings, "benchmark")
+    plan = plan_of(settings)
     manifests, engine, plan = _engines(request, settings, plan)
     ray_wait_s = 0.0
     workers: dict[str, tuple[Worker, PipelinePlan | None]] = {

@@ -142,7 +142,7 @@ def pass_options(args: argparse.Namespace) -> PassOptions:
 
 def bare_models(corpus: Corpus, options: PassOptions, images: int) -> BareModels:
     """What the pass's models are to be measured with."""
-    plan = plan_of(Settings(**settings_for(corpus, Path("unused"), options)), "benchmark")
+    plan = plan_of(Settings(**settings_for(corpus, Path("unused"), options)))
     return BareModels(
         plan.detector, plan.embedder, plan.rules, plan.batch_images, corpus, min(images, corpus.images)
     )

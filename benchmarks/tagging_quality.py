@@ -68,7 +68,7 @@ def measure_words(data: Path, work: Path, more: str) -> dict[str, Any]:
     settings = write_settings(root / "autotag.toml", {"data": root}, 1, more)
     autotag(settings, "segment-source")
     autotag(settings, "build-index")
-    plan = plan_of(Settings.load(settings), "benchmark")
+    plan = plan_of(Settings.load(settings))
     reference, embedder = open_reference(plan.layout, plan.model_id), loaded_embedder(plan.embedder)
     held = sum(shard.images for shard in reference.manifest.shards.values())
     if held != len(rows):

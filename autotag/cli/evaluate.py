@@ -31,7 +31,7 @@ def evaluate(
     from autotag.pipeline.plan import plan_of
 
     session = Session.open(config)
-    result = evaluate_folder(plan_of(session.settings, ""), folder_key(folder), UPath(truth))
+    result = evaluate_folder(plan_of(session.settings), folder_key(folder), UPath(truth))
     if as_json:
         print_json(**result.as_dict())
         return

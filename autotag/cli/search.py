@@ -24,7 +24,7 @@ def search(
     from autotag.search.reference_reader import open_reference
 
     session = Session.open(config)
-    plan = plan_of(session.settings, "")
+    plan = plan_of(session.settings)
     reference = open_reference(plan.layout, plan.model_id)
     hits = search_archive(reference, loaded_embedder(plan.embedder), query, k)
     if as_json:

@@ -195,7 +195,7 @@ class Session:
             for key in partitions:
                 yield self.layout.folder_tables(key).lock, f"folder {key}"
             return
-        model_id = plan_of(self.settings, "").model_id
+        model_id = plan_of(self.settings).model_id
         if job == "index_job":
             yield self.layout.index_lock(model_id), f"the reference index of {model_id}"
         for shard in partitions:

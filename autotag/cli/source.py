@@ -37,10 +37,10 @@ def embed_source(
 
 
 def _recorded_model(session: Session, shards: list[str]) -> str:
-    """The model id whose boxes cover the shards and whose detector is the settings' own."""
+    """The other model id of the settings' detector whose boxes cover the shards; their own where it is the only one."""
     from autotag.pipeline.plan import plan_of
 
-    plan = plan_of(session.settings, "")
+    plan = plan_of(session.settings)
     root = session.layout.source_processed
     recorded = [path.name for path in root.iterdir()] if root.is_dir() else []
     fitting = sorted(
@@ -49,13 +49,14 @@ def _recorded_model(session: Session, shards: list[str]) -> str:
         if detector_of(model) == detector_of(plan.model_id)
         and all(session.layout.source(model).embeddings(shard).exists() for shard in shards)
     )
-    if plan.model_id in fitting or len(fitting) == 1:
-        return plan.model_id if plan.model_id in fitting else fitting[0]
-    if fitting:
+    if not fitting:
+        raise MissingInputError(
+            f"no boxes of {detector_of(plan.model_id)} cover {shards[0]}..{shards[-1]} below {root};"
+            " run autotag segment-source first"
+        )
+    others = [model for model in fitting if model != plan.model_id]
+    if len(others) > 1:
         raise UsageError(
             f"boxes of several models cover these shards; choose with --boxes-from: {', '.join(fitting)}"
         )
-    raise MissingInputError(
-        f"no boxes of {detector_of(plan.model_id)} cover {shards[0]}..{shards[-1]} below {root};"
-        " run autotag segment-source first"
-    )
+    return (others or fitting)[0]

@@ -189,7 +189,7 @@ def _models(settings: Settings) -> tuple[str, str]:
     from autotag.pipeline.plan import plan_of
 
     try:
-        return plan_of(settings, "").model_id, ""
+        return plan_of(settings).model_id, ""
     except AutotagError as error:
         return "", str(error)
 

@@ -34,7 +34,6 @@ class PipelinePlan:
         batch_images: images a kernel call.
         max_attempts: deaths of workers one image may cause.
         threads: threads of one worker.
-        run_id: names this run in journals and in `runs/`; retries of a run share it.
     """
 
     layout: Layout
@@ -46,10 +45,9 @@ class PipelinePlan:
     batch_images: int
     max_attempts: int
     threads: int
-    run_id: str
 
 
-def plan_of(settings: Settings, run_id: str) -> PipelinePlan:
+def plan_of(settings: Settings) -> PipelinePlan:
     """Settle the plan. Hashes weight files, loads no network.
 
     Raises:
@@ -75,7 +73,6 @@ def plan_of(settings: Settings, run_id: str) -> PipelinePlan:
         batch_images=settings.compute.batch_images,
         max_attempts=settings.compute.max_attempts,
         threads=threads,
-        run_id=run_id,
     )
 
 

@@ -40,12 +40,13 @@ def test_the_only_model_of_this_detector_that_covers_the_shards_is_chosen(
     assert _recorded_model(session, SHARDS) == wanted
 
 
-def test_the_settings_own_model_wins_where_it_covers_the_shards(session: Session, plan: PipelinePlan) -> None:
-    record(plan, other(plan, "first"), SHARDS)
-    record(plan, plan.model_id, SHARDS[:1])
-    assert _recorded_model(session, SHARDS) == other(plan, "first")
+def test_another_models_boxes_are_used_again_by_a_repeat_and_the_settings_own_only_where_there_are_no_others(
+    session: Session, plan: PipelinePlan
+) -> None:
     record(plan, plan.model_id, SHARDS)
     assert _recorded_model(session, SHARDS) == plan.model_id
+    record(plan, other(plan, "first"), SHARDS)
+    assert _recorded_model(session, SHARDS) == other(plan, "first")
 
 
 def test_several_that_fit_are_named_and_one_has_to_be_chosen(session: Session, plan: PipelinePlan) -> None:

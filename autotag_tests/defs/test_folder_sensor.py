@@ -191,7 +191,7 @@ def test_new_settings_of_the_models_ask_for_runs_of_folders_that_are_tagged(
     write_tags(plan, "birds", plan.model_id)
     assert sensor.requested() == []
     settings_file.write_text(SETTINGS_TOML.replace('detector = "fake"', 'detector = "whole"'))
-    changed = plan_of(Settings.load(settings_file), "")
+    changed = plan_of(Settings.load(settings_file))
     release(changed, changed.model_id)
     (later,) = sensor.tick().run_requests or []
     assert later.partition_key == "birds"

@@ -1,4 +1,4 @@
-"""The source pass over some shards as a process that can be killed: `python -m ... settings run_id slow_ms shards...`."""
+"""The source pass over some shards as a process that can be killed: `python -m ... settings slow_ms shards...`."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from autotag.pipeline.run_units import Step, run_step
 from autotag.settings import Settings
 
 
-def main(config: str, run_id: str, slow_ms: str, shards: Sequence[str]) -> None:
+def main(config: str, slow_ms: str, shards: Sequence[str]) -> None:
     """Both source steps; every detector call takes `slow_ms` longer, so that there is something to kill."""
     detect = FakeDetector.detect
 
@@ -24,7 +24,7 @@ def main(config: str, run_id: str, slow_ms: str, shards: Sequence[str]) -> None:
         return detect(self, images)
 
     FakeDetector.detect = slow  # type: ignore[method-assign]
-    plan = plan_of(Settings.load(Path(config)), run_id)
+    plan = plan_of(Settings.load(Path(config)))
     engine = InProcessEngine()
     print("ready", flush=True)  # noqa: T201
     for name, worker in (
@@ -35,4 +35,4 @@ def main(config: str, run_id: str, slow_ms: str, shards: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

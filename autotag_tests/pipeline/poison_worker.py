@@ -55,7 +55,7 @@ FakeEmbedder.embed_images = _embed  # type: ignore[method-assign]
 
 def main(config: str, step: str) -> None:
     """Both source steps over `SHARDS`, in threads and in this one; or the three steps of a folder."""
-    plan = plan_of(Settings.load(Path(config)), str(os.getpid()))
+    plan = plan_of(Settings.load(Path(config)))
     if step != "source":
         list_target_images(plan, step)
         crops(plan, step)

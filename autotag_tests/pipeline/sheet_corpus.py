@@ -52,7 +52,6 @@ def plan_in(directory: Path) -> PipelinePlan:
         batch_images=4,
         max_attempts=1,
         threads=1,
-        run_id="test",
     )
 
 

@@ -58,7 +58,7 @@ def other_embedder(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> Pipe
     from autotag.pipeline import plan as plans
 
     monkeypatch.setattr(plans, "embedder_fingerprint", lambda spec: "other_embedder-1-p1")
-    return plan_of(Settings.load(settings_file), "run-other")
+    return plan_of(Settings.load(settings_file))
 
 
 def test_every_image_gets_its_whole_its_objects_and_their_vectors(

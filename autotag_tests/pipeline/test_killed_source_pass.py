@@ -22,14 +22,13 @@ APART_S = 3
 """About what the process takes to start that goes on where another one died."""
 
 
-def start(config: Path, run_id: str, slow_ms: int) -> subprocess.Popen[str]:
+def start(config: Path, slow_ms: int) -> subprocess.Popen[str]:
     """The pass as a process group of its own; returns once its imports are done."""
     command = [
         sys.executable,
         "-m",
         "autotag_tests.pipeline.kill_worker",
         str(config),
-        run_id,
         str(slow_ms),
         *SHARDS,
     ]
@@ -68,7 +67,7 @@ def test_a_pass_killed_at_random_moments_ends_with_the_same_rows(
         text.replace("[compute]", f"[compute]\nmax_attempts = {KILLS}"), encoding="utf-8"
     )
 
-    undisturbed = start(settings_file, "undisturbed", SLOW_MS)
+    undisturbed = start(settings_file, SLOW_MS)
     started = time.monotonic()
     assert undisturbed.wait() == 0
     whole_s = time.monotonic() - started
@@ -79,7 +78,7 @@ def test_a_pass_killed_at_random_moments_ends_with_the_same_rows(
     moments = random.Random(7)
     killed = 0
     for attempt in range(KILLS):
-        process = start(settings_file, f"run {attempt}", SLOW_MS)
+        process = start(settings_file, SLOW_MS)
         time.sleep(moments.uniform(0, whole_s + APART_S if attempt % 2 else whole_s / 3))
         if process.poll() is None:
             killed += 1
@@ -88,7 +87,7 @@ def test_a_pass_killed_at_random_moments_ends_with_the_same_rows(
         for name, table in tables(processed).items():
             assert table.equals(expected[name]), name
     assert killed >= KILLS // 2, "the pass was over before it could be killed"
-    assert start(settings_file, "last", 0).wait() == 0
+    assert start(settings_file, 0).wait() == 0
     final = tables(processed)
     assert list(final) == list(expected)
     for name, table in final.items():

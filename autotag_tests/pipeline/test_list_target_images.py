@@ -240,7 +240,7 @@ def test_an_unwritable_root_is_named(folders: Folders, settings_file: Path, tmp_
     )
     folders.simple("f", 1)
     with pytest.raises(UnwritableRootError, match="blocked"):
-        list_target_images(plan_of(Settings.load(settings_file), "run"), "f")
+        list_target_images(plan_of(Settings.load(settings_file)), "f")
 
 
 @pytest.mark.slow

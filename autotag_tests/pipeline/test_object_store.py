@@ -86,7 +86,7 @@ def store(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[UPath]:
 def store_plan(store: UPath, tmp_path: Path) -> PipelinePlan:
     file = tmp_path / "autotag.toml"
     file.write_text(SETTINGS_TOML.replace("[paths]", f'[paths]\ndata = "{BUCKET}/d"'), encoding="utf-8")
-    return plan_of(Settings.load(file), "run-1")
+    return plan_of(Settings.load(file))
 
 
 def put(store: UPath, data: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_bucket_that_refuses_is_an_unwritable_root(store: UPath, tmp_path: Pat
     archive.simple("00000", 1)
     put(store, archive.data)
     with pytest.raises(UnwritableRootError, match="s3://absent/p"):
-        SourceImagesWorker(plan_of(Settings.load(file), "run"))("00000")
+        SourceImagesWorker(plan_of(Settings.load(file)))("00000")
 
 
 def test_a_folder_is_found_and_processed_and_a_change_costs_only_itself(

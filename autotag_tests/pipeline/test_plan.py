@@ -29,7 +29,7 @@ def test_the_model_id_names_both_models_and_changes_with_either(
         == f"{loaded_detector(plan.detector).fingerprint}+{loaded_embedder(plan.embedder).fingerprint}"
     )
     settings_file.write_text(settings_file.read_text().replace('detector = "fake"', 'detector = "whole"'))
-    assert plan_of(Settings.load(settings_file), "r").model_id != plan.model_id
+    assert plan_of(Settings.load(settings_file)).model_id != plan.model_id
 
 
 def test_settings_reach_the_plan(settings_file: Path) -> None:
@@ -37,12 +37,11 @@ def test_settings_reach_the_plan(settings_file: Path) -> None:
         settings_file.read_text() + "[images]\nmax_pixels = 99\n[ray]\ncpus_per_actor = 2.5\n"
     )
     settings = Settings.load(settings_file)
-    plan = plan_of(settings, "r")
-    assert (plan.rules.min_area_px, plan.limits.max_pixels, plan.batch_images, plan.run_id) == (
+    plan = plan_of(settings)
+    assert (plan.rules.min_area_px, plan.limits.max_pixels, plan.batch_images) == (
         16,
         99,
         4,
-        "r",
     )
     assert plan.threads == plan.detector.threads == ray_spec(settings).threads == 2
 
@@ -56,4 +55,4 @@ def test_a_single_worker_gets_the_machines_threads_and_keeps_the_model_id(plan: 
 def test_an_unknown_model_is_a_settings_error(settings_file: Path) -> None:
     settings_file.write_text(settings_file.read_text().replace('embedder = "fake"', 'embedder = "nope"'))
     with pytest.raises(SettingsError, match=r"models\.embedder = 'nope'"):
-        plan_of(Settings.load(settings_file), "r")
+        plan_of(Settings.load(settings_file))

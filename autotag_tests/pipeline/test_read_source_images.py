@@ -165,7 +165,7 @@ def test_a_file_above_the_limit_is_rejected_unread(archive: Archive, settings_fi
     settings_file.write_text(settings_file.read_text() + "[images]\nmax_bytes = 300\n")
     archive.shard("00000", [("big.png", b"x" * 301), ("a.png", picture(1, 8, 8))])
     archive.tags("00000", {})
-    _, rows, rejects = manifest(plan_of(Settings.load(settings_file), "run"))
+    _, rows, rejects = manifest(plan_of(Settings.load(settings_file)))
     assert set(rows) == {"a"}
     assert "301 bytes" in rejects["big"]["reason"]
 
@@ -261,4 +261,4 @@ def test_an_unwritable_root_is_named(archive: Archive, settings_file: Path, tmp_
     )
     archive.simple("00000", 1)
     with pytest.raises(UnwritableRootError, match=r"blocked.*\[paths\]"):
-        SourceImagesWorker(plan_of(Settings.load(settings_file), "run"))("00000")
+        SourceImagesWorker(plan_of(Settings.load(settings_file)))("00000")

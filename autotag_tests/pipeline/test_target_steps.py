@@ -198,7 +198,7 @@ def test_regions_of_another_detector_are_refused(
     process(plan, "f")
     settings_file.write_text(settings_file.read_text().replace('detector = "fake"', 'detector = "whole"'))
     with pytest.raises(ModelMismatchError, match="materialise target_crops of f again"):
-        embeddings(plan_of(Settings.load(settings_file), "run"), "f")
+        embeddings(plan_of(Settings.load(settings_file)), "f")
 
 
 def test_a_second_run_does_nothing_and_touches_nothing(
@@ -296,7 +296,7 @@ def test_another_embedder_keeps_regions_but_no_vectors(
     process(plan, "f")
     reads.clear()
     monkeypatch.setattr(plans, "embedder_fingerprint", lambda spec: "other-1-p1")
-    process(plan_of(settings, "run"), "f")
+    process(plan_of(settings), "f")
     assert [step for step, _ in reads] == ["embeddings"] * 4
 
 

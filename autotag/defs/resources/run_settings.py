@@ -85,7 +85,7 @@ def _record(run_id: str, config: str) -> tuple[str, str]:
     from autotag.storage.run_records import write_once
 
     settings = Settings.load(config or None)
-    plan = plan_of(settings, run_id)
+    plan = plan_of(settings)
     facts = {"model_id": plan.model_id, **settings.as_record()}
     place = plan.layout.run_config(run_id)
     return str(place), write_once(place, json.dumps(facts, indent=2, sort_keys=True))

@@ -49,11 +49,11 @@ class AutotagRuntime(dg.ConfigurableResource):
 
         of_run = self._of_run()
         if of_run is None:
-            return plan_of(self.settings, context.run.run_id)
+            return plan_of(self.settings)
         if of_run.notice and not self._is_noticed:
             self._is_noticed = True
             context.log.warning(of_run.notice)
-        plan = plan_of(of_run.settings, of_run.run_id)
+        plan = plan_of(of_run.settings)
         if plan.model_id != of_run.model_id:
             raise ModelMismatchError(
                 f"run {of_run.run_id} began with {of_run.model_id}, the weights are now those of {plan.model_id};"
