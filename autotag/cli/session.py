@@ -1,68 +1,23 @@
 """One command's session: settings, Dagster instance, and runs of the assets a verb stands for."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autotag import errors
+from autotag.cli.run_outcome import Outcome, failure_of, outcome_of
 from autotag.domain.identity import folder_key, parse_shard_range, shard_name
-from autotag.errors import MissingInputError, PermanentError, SettingsError, UnwritableRootError, UsageError
+from autotag.errors import MissingInputError, UnwritableRootError, UsageError
 from autotag.settings import CONFIG_VARIABLE, Settings, dagster_home, export
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, ExecuteInProcessResult
+    from dagster import DagsterInstance
     from upath import UPath
 
     from autotag.storage.layout import Layout
 
-SUMMED = ("in", "out", "rejected", "duplicates", "ignored", "regions", "resumed units")
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
-INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
-
-
-@dataclass(frozen=True, slots=True)
-class Materialised:
-    """What one asset told about its materialisation: its name and plain metadata."""
-
-    asset: str
-    facts: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What one asset check found.
-
-    Attributes:
-        asset: the asset's name.
-        check: the check's name.
-        passed: whether all is well.
-        is_warning: of a check that did not pass: it measures, and nothing is broken.
-        facts: plain metadata.
-    """
-
-    asset: str
-    check: str
-    passed: bool
-    is_warning: bool
-    facts: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a verb's run came to.
-
-    Attributes:
-        run_id: Dagster's name of the run.
-        materialised: one entry an asset, in order.
-        checks: one entry an asset check, in order.
-    """
-
-    run_id: str
-    materialised: list[Materialised]
-    checks: list[Checked]
 
 
 class Session:
@@ -184,8 +139,8 @@ class Session:
                 raise_on_error=False,
             )
         if not result.success:
-            raise _failure(result)
-        return _outcome(result)
+            raise failure_of(result)
+        return outcome_of(result)
 
     def _locks(self, job: str, partitions: Sequence[str]) -> "Iterator[tuple[UPath, str]]":
         """What the job's steps will hold, and how it is called; they take it themselves."""
@@ -206,78 +161,3 @@ def _instance() -> "DagsterInstance":
     from dagster import DagsterInstance
 
     return DagsterInstance.get()
-
-
-def _failure(result: "ExecuteInProcessResult") -> BaseException:
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            told = data.user_failure_data
-            if told is not None and told.description:
-                return _kind(told.metadata)(told.description)
-            return _unexpected(event.step_key or "", data.error, result.run_id)
-    told = "\n".join(event.message or "" for event in result.all_events if event.is_failure)
-    return PermanentError(told or f"run {result.run_id} failed; look at it in the UI (autotag up)")
-
-
-def _kind(metadata: Mapping[str, Any]) -> type[PermanentError]:
-    """Settings and arguments that are wrong have an exit code of their own."""
-    from autotag.defs.materialized import ERROR_CLASS
-
-    name = getattr(metadata.get(ERROR_CLASS), "value", "")
-    return {kind.__name__: kind for kind in (SettingsError, UsageError)}.get(str(name), PermanentError)
-
-
-def _unexpected(step: str, error: Any, run_id: str) -> BaseException:
-    """An error of ours that retries did not help, as it is; else a bug or the machine, whose trace is in the UI."""
-    while error is not None and error.cause is not None and not _is_ours(error):
-        error = error.cause
-    if error is not None and _is_ours(error):
-        return PermanentError((error.message or "").partition(": ")[2].strip())
-    if error is None:
-        return PermanentError(f"{step} failed in run {run_id}; look at it in the UI (autotag up)")
-    if error.cls_name in INTERRUPTIONS:
-        return KeyboardInterrupt()
-    lines = (error.message or error.cls_name or "").strip().splitlines()
-    return PermanentError(
-        f"{step}: {lines[0]}\nThe trace is in run {run_id}; look at it in the UI (autotag up)"
-    )
-
-
-def _is_ours(error: Any) -> bool:
-    kind = getattr(errors, error.cls_name or "", None)
-    return isinstance(kind, type) and issubclass(kind, errors.AutotagError)
-
-
-def _outcome(result: "ExecuteInProcessResult") -> Outcome:
-    facts: dict[str, dict[str, Any]] = {}
-    for event in result.get_asset_materialization_events():
-        name = event.asset_key.to_user_string() if event.asset_key else ""
-        facts[name] = _summed(facts.get(name), _plain(event.materialization.metadata))
-    checks = [
-        Checked(
-            asset=evaluation.asset_key.to_user_string(),
-            check=evaluation.check_name,
-            passed=evaluation.passed,
-            is_warning=evaluation.severity.value == "WARN",
-            facts=_plain(evaluation.metadata),
-        )
-        for evaluation in result.get_asset_check_evaluations()
-    ]
-    return Outcome(result.run_id, [Materialised(name, told) for name, told in facts.items()], checks)
-
-
-def _summed(before: dict[str, Any] | None, facts: dict[str, Any]) -> dict[str, Any]:
-    """The partitions of one asset as one: counts add up, time and rate are the run's own."""
-    if before is None:
-        return facts
-    total = {**before, **facts}
-    for name in SUMMED:
-        if name in before and name in facts:
-            total[name] = before[name] + facts[name]
-    notes = [each["notes"] for each in (before, facts) if "notes" in each]
-    return {**total, "notes": "\n".join(notes)} if notes else total
-
-
-def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: getattr(value, "value", value) for name, value in metadata.items()}

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from autotag.cli.session import Checked, Outcome
+from autotag.cli.run_outcome import Checked, Outcome
 
 COLUMNS = {
     "in": "in",

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from autotag.cli.chatter import chatter_to
 from autotag.cli.progress_bar import progress_bars
-from autotag.cli.session import Outcome, Session
+from autotag.cli.run_outcome import Outcome
+from autotag.cli.session import Session
 from autotag.cli.summary import print_summary
 
 

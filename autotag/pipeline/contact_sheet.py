@@ -16,10 +16,10 @@ from PIL import Image
 from autotag.domain.identity import media_id
 from autotag.domain.regions import Region, RgbImage
 from autotag.errors import BadShardError, RejectedImageError
-from autotag.pipeline.list_target_images import read_file
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.read_folder_tags import TaggedImage, read_folder_tags
 from autotag.pipeline.region_rows import REGION_COLUMNS, regions_by_image
+from autotag.storage.folder_files import read_file
 from autotag.storage.images import decode_image
 from autotag.storage.shards import read_member
 from autotag.storage.tables import read_table

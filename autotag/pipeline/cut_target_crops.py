@@ -15,7 +15,6 @@ from autotag.domain.identity import detector_of
 from autotag.domain.regions import Region, RgbImage, cut
 from autotag.domain.schemas import TARGET_REGIONS
 from autotag.errors import MissingInputError, RejectedImageError
-from autotag.pipeline.list_target_images import read_file
 from autotag.pipeline.make_part import PartRecipe, make_part
 from autotag.pipeline.plan import PipelinePlan, loaded_detector
 from autotag.pipeline.region_rows import region_columns, repeat_for_regions
@@ -31,6 +30,7 @@ from autotag.pipeline.target_parts import (
 from autotag.pipeline.unit_walk import UnitImages
 from autotag.storage.attempts import died_over
 from autotag.storage.fingerprints import fingerprint
+from autotag.storage.folder_files import read_file
 from autotag.storage.layout import crop_name
 from autotag.storage.removal import keep_only
 from autotag.storage.tables import Stamp, read_stamp, read_table, write_bytes

@@ -9,7 +9,7 @@ from upath import UPath
 
 from autotag.domain.identity import folder_key
 from autotag.errors import MissingInputError
-from autotag.pipeline.list_target_images import IMAGE_SUFFIXES, FolderFile, folder_signature, list_files
+from autotag.storage.folder_files import IMAGE_SUFFIXES, FolderFile, folder_signature, list_files
 from autotag.storage.layout import FolderTables, Layout
 from autotag.storage.roots import is_local
 from autotag.storage.tables import read_stamp

@@ -12,7 +12,6 @@ from autotag.domain.identity import detector_of
 from autotag.domain.regions import Region
 from autotag.domain.schemas import target_embeddings
 from autotag.errors import MissingInputError, ModelMismatchError, RejectedImageError
-from autotag.pipeline.list_target_images import read_file
 from autotag.pipeline.make_part import PartRecipe, make_part
 from autotag.pipeline.plan import PipelinePlan, loaded_embedder
 from autotag.pipeline.region_rows import (
@@ -34,6 +33,7 @@ from autotag.pipeline.target_parts import (
 from autotag.pipeline.unit_walk import UnitImages
 from autotag.storage.attempts import died_over
 from autotag.storage.fingerprints import fingerprint
+from autotag.storage.folder_files import read_file
 from autotag.storage.tables import Stamp, read_schema, read_stamp, read_table
 
 STEP = "target_embeddings"

@@ -1,10 +1,7 @@
 """target_images: the manifest of a folder. Reads the user's files, never writes beside them."""
 
-import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,19 +12,21 @@ from autotag.compute.engine import InProcessEngine, WorkerPlan
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import media_id
 from autotag.domain.schemas import REJECTS, TARGET_IMAGES
-from autotag.errors import MissingInputError, PermanentError, RejectedImageError, RetryableError
+from autotag.errors import PermanentError, RejectedImageError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.storage.attempts import AttemptJournal, died_over
 from autotag.storage.fingerprints import fingerprint
+from autotag.storage.folder_files import (
+    IMAGE_SUFFIXES,
+    FolderFile,
+    folder_signature,
+    list_files,
+    printable,
+    read_file,
+)
 from autotag.storage.images import ImageLimits, probe_image, quick_perceptual_hash
 from autotag.storage.removal import remove_tree
-from autotag.storage.roots import is_local
 from autotag.storage.tables import Stamp, is_current, read_stamp, read_table, write_table
-
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-)
-"""A file named like this is an image that may be rejected; any other is looked into and ignored when it is none."""
 
 STEP = "target_images"
 
@@ -37,41 +36,6 @@ FILES_A_NOTE = 512
 _Answer = dict[str, Any] | RejectedImageError | None
 _Known = dict[tuple[str, int, int], dict[str, Any]]
 """Rows of the last manifest by name, size and time of change."""
-
-
-@dataclass(frozen=True, slots=True)
-class FolderFile:
-    """One file of a folder, unread.
-
-    Attributes:
-        name: file name inside the folder.
-        size_bytes: its size.
-        mtime_ns: its modification time, nanoseconds; 0 where the store has none.
-    """
-
-    name: str
-    size_bytes: int
-    mtime_ns: int
-
-
-def list_files(folder: UPath) -> list[FolderFile]:
-    """Regular files directly in the folder, by name; hidden ones, links and subfolders left out.
-
-    Raises:
-        MissingInputError: the folder is not there, or may not be read.
-    """
-    try:
-        found = list(_local_files(folder) if is_local(folder) else _store_files(folder))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingInputError(f"{folder} is not there; it may have been moved or deleted") from error
-    except PermissionError as error:
-        raise MissingInputError(f"{folder} may not be read; give this user leave to read it") from error
-    return sorted(found, key=lambda file: file.name)
-
-
-def folder_signature(files: list[FolderFile]) -> str:
-    """Changes when a file is added, removed, resized or rewritten."""
-    return fingerprint(files=[[file.name, file.size_bytes, file.mtime_ns] for file in files])
 
 
 def list_target_images(plan: PipelinePlan, key: str) -> StepCounts:
@@ -167,38 +131,6 @@ class TargetImagesWorker:
         return counts
 
 
-def read_file(folder: UPath, name: str, media: str = "") -> bytes:
-    """The bytes of one file of a folder.
-
-    Args:
-        folder: where it lies.
-        name: of the file.
-        media: its media id in the manifest; empty where there is none yet.
-
-    Raises:
-        RejectedImageError: it may not be read, is gone, or is not the file of the manifest any more.
-        MissingInputError: the whole folder is gone.
-        RetryableError: the storage failed.
-    """
-    try:
-        data = (folder / name).read_bytes()
-    except OSError as error:
-        if not folder.exists():
-            raise MissingInputError(f"{folder} was removed while it was being processed") from error
-        told = error.strerror or str(error)
-        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-            raise RejectedImageError("read", told) from error
-        raise RetryableError(f"{folder / name}: reading failed ({told}); run the step again") from error
-    if media and media_id(data) != media:
-        raise RejectedImageError("read", "the file was changed while the folder was being processed")
-    return data
-
-
-def printable(name: str) -> str:
-    """The name; bytes in it that are no UTF-8 are spelled out, so that it can be stored."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def _look(folder: UPath, file: FolderFile, limits: ImageLimits) -> _Answer:
     """A row, a reject, or None for a file that is no image."""
     named_as_image = PurePosixPath(file.name).suffix.lower() in IMAGE_SUFFIXES
@@ -238,27 +170,3 @@ def _known_rows(path: UPath, stamp: Stamp | None, limits: ImageLimits) -> _Known
 
 def _identity(row: dict[str, Any]) -> tuple[str, int, int]:
     return row["file"], row["size_bytes"], row["mtime_ns"]
-
-
-def _local_files(folder: UPath) -> Iterator[FolderFile]:
-    with os.scandir(str(folder)) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or not entry.is_file(follow_symlinks=False):
-                continue
-            try:
-                info = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:  # gone since it was listed
-                continue
-            yield FolderFile(entry.name, info.st_size, info.st_mtime_ns)
-
-
-def _store_files(folder: UPath) -> Iterator[FolderFile]:
-    """Empty objects too, but for the folder's own marker, whose name ends with a slash."""
-    for info in folder.fs.ls(folder.path, detail=True):
-        name = PurePosixPath(info["name"]).name
-        is_marker = info["name"].endswith("/") or info["name"] == folder.path.rstrip("/")
-        if info["type"] != "file" or name.startswith(".") or is_marker:
-            continue
-        changed = info.get("LastModified")
-        stamp = changed if isinstance(changed, datetime) else None
-        yield FolderFile(name, info["size"], int(stamp.timestamp() * 1e9) if stamp else 0)

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from autotag.domain.identity import folder_key, media_id
-from autotag.errors import MissingInputError, RejectedImageError, UnwritableRootError
+from autotag.errors import MissingInputError, UnwritableRootError
 from autotag.pipeline import list_target_images as module
-from autotag.pipeline.list_target_images import folder_signature, list_files, list_target_images, read_file
+from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.settings import Settings
+from autotag.storage.folder_files import list_files, read_file
 from autotag.storage.tables import read_table
 from autotag_tests.conftest import Folders, bomb, picture, snapshot
 
@@ -208,29 +209,6 @@ def test_a_file_that_goes_while_the_folder_is_read_is_a_reject(
     counts = list_target_images(plan, "f")
     assert (counts.made, counts.rejected) == (2, 1)
     assert "No such file" in rejects(plan, "f")["p001.png"]
-
-
-def test_reading_tells_a_file_that_is_gone_from_a_folder_that_is_gone(
-    plan: PipelinePlan, folders: Folders
-) -> None:
-    path = folders.simple("f", 1)
-    with pytest.raises(RejectedImageError, match="No such file"):
-        read_file(plan.layout.folder("f"), "gone.png")
-    (path / "p000.png").unlink()
-    path.rmdir()
-    with pytest.raises(MissingInputError, match="was removed while it was being processed"):
-        read_file(plan.layout.folder("f"), "p000.png")
-
-
-def test_a_signature_changes_with_names_sizes_and_times(plan: PipelinePlan, folders: Folders) -> None:
-    path, folder = folders.simple("f", 2), plan.layout.folder("f")
-    seen = [folder_signature(list_files(folder))]
-    assert folder_signature(list_files(folder)) == seen[0]
-    os.utime(path / "p000.png", (5, 5))
-    seen.append(folder_signature(list_files(folder)))
-    (path / "p001.png").rename(path / "q.png")
-    seen.append(folder_signature(list_files(folder)))
-    assert len(set(seen)) == 3
 
 
 def test_an_unwritable_root_is_named(folders: Folders, settings_file: Path, tmp_path: Path) -> None:

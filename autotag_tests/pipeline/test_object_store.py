@@ -14,12 +14,13 @@ from autotag.domain.identity import folder_key
 from autotag.errors import BadTagsError, MissingInputError, UnwritableRootError
 from autotag.pipeline.discover_folders import find_folder, folder_paths
 from autotag.pipeline.embed_source import SourceEmbeddingsWorker
-from autotag.pipeline.list_target_images import list_files, list_target_images
+from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.pipeline.read_source_images import SourceImagesWorker
 from autotag.pipeline.recorded_boxes import embeddings_fingerprint
 from autotag.settings import Settings
 from autotag.storage.attempts import AttemptJournal
+from autotag.storage.folder_files import list_files
 from autotag.storage.tables import read_stamp, read_table
 from autotag_tests.conftest import SETTINGS_TOML, Archive, picture
 from autotag_tests.pipeline.target_steps import process, saved_crops

@@ -16,10 +16,11 @@ from autotag.models.fakes import magic_image
 from autotag.pipeline import cut_target_crops, embed_target
 from autotag.pipeline.cut_target_crops import CropForm, TargetCropsWorker, finish_target_crops
 from autotag.pipeline.embed_target import TargetEmbeddingsWorker
-from autotag.pipeline.list_target_images import list_target_images, read_file
+from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.pipeline.target_parts import Chunk, ChunkFiles, chunks_of
 from autotag.settings import Settings
+from autotag.storage.folder_files import read_file
 from autotag.storage.tables import read_stamp, read_table
 from autotag_tests.conftest import Folders, encoded, picture, snapshot
 from autotag_tests.pipeline.target_steps import FORM, crops, embeddings, process, saved_crops

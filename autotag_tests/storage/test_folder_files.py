@@ -1,0 +1,33 @@
+"""Files of a folder: what is listed, and what reading one of them says."""
+
+import os
+
+import pytest
+
+from autotag.errors import MissingInputError, RejectedImageError
+from autotag.pipeline.plan import PipelinePlan
+from autotag.storage.folder_files import folder_signature, list_files, read_file
+from autotag_tests.conftest import Folders
+
+
+def test_reading_tells_a_file_that_is_gone_from_a_folder_that_is_gone(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    path = folders.simple("f", 1)
+    with pytest.raises(RejectedImageError, match="No such file"):
+        read_file(plan.layout.folder("f"), "gone.png")
+    (path / "p000.png").unlink()
+    path.rmdir()
+    with pytest.raises(MissingInputError, match="was removed while it was being processed"):
+        read_file(plan.layout.folder("f"), "p000.png")
+
+
+def test_a_signature_changes_with_names_sizes_and_times(plan: PipelinePlan, folders: Folders) -> None:
+    path, folder = folders.simple("f", 2), plan.layout.folder("f")
+    seen = [folder_signature(list_files(folder))]
+    assert folder_signature(list_files(folder)) == seen[0]
+    os.utime(path / "p000.png", (5, 5))
+    seen.append(folder_signature(list_files(folder)))
+    (path / "p001.png").rename(path / "q.png")
+    seen.append(folder_signature(list_files(folder)))
+    assert len(set(seen)) == 3
