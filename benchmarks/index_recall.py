@@ -221,7 +221,12 @@ def main() -> int:
     parser.add_argument("--budget-mib", type=int, default=4096)
     parser.add_argument("--probes", type=int, default=500, help="vectors the recall is measured with")
     parser.add_argument("--queries", type=int, default=2000, help="queries of the timed call")
-    parser.add_argument("--target", type=float, default=0.95, help="recall@10 that nprobe is raised for")
+    parser.add_argument(
+        "--target",
+        type=float,
+        default=0.98,
+        help="recall@10 that nprobe is raised for (the settings' default)",
+    )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)

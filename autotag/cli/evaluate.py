@@ -1,5 +1,7 @@
 """autotag evaluate."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +32,13 @@ def evaluate(
     from autotag.pipeline.evaluate_folder import evaluate_folder
     from autotag.pipeline.plan import plan_of
 
-    session = Session.open(config)
-    result = evaluate_folder(plan_of(session.settings), folder_key(folder), UPath(truth))
+    plan = plan_of(Session.open(config).settings)
+    result = evaluate_folder(plan, folder_key(folder), UPath(truth))
+    if result.model_id != plan.model_id:
+        sys.stderr.write(
+            f"warning: these tags are of {result.model_id}, the settings name {plan.model_id};"
+            f" `autotag process-target --folder {shlex.quote(folder)}` tags the folder with the settings' models\n"
+        )
     if as_json:
         print_json(**result.as_dict())
         return
@@ -48,4 +55,9 @@ def evaluate(
         f"{agreement.images} images compared, {agreement.exact} exactly right; {len(result.only_in_truth)} only in the"
         f" truth, {len(result.only_in_tags)} only among the tags",
         highlight=False,
+    )
+    console.print(
+        f"tags of model {escape(result.model_id)}, voted by index version {escape(result.index_version)}",
+        highlight=False,
+        soft_wrap=True,
     )

@@ -22,6 +22,10 @@ Shards = Annotated[
     ),
 ]
 Folder = Annotated[
-    str, typer.Option("--folder", help="The folder's path below the target root (data/target).")
+    str,
+    typer.Option(
+        "--folder",
+        help="The folder's path below the target root (data/target); the images directly in it, not those of folders below.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, for scripts.")]

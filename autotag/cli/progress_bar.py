@@ -41,11 +41,8 @@ class _Bars:
 
 
 @contextmanager
-def progress_bars(console: Console, steps: Sequence[str], *, quiet: bool) -> Iterator[None]:
-    """Show a bar for each step on the console's terminal inside the block; none when `quiet`."""
-    if quiet:
-        yield
-        return
+def progress_bars(console: Console, steps: Sequence[str]) -> Iterator[None]:
+    """Show a bar for each step on the console's terminal inside the block."""
     from autotag.pipeline.progress import listening
 
     columns = (

@@ -16,10 +16,19 @@ INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 @dataclass(frozen=True, slots=True)
 class Materialised:
-    """What one asset told about its materialisation: its name and plain metadata."""
+    """What one asset told about its materialisation.
+
+    Attributes:
+        asset: its name.
+        facts: plain metadata, its partitions added up.
+        partitions: how many there were.
+        rejected_in: those of them that rejected an image, in order.
+    """
 
     asset: str
     facts: dict[str, Any]
+    partitions: int = 1
+    rejected_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +109,20 @@ def _is_ours(error: Any) -> bool:
 
 def outcome_of(result: "ExecuteInProcessResult") -> Outcome:
     """What a run that succeeded came to; the partitions of one asset are added up."""
-    facts: dict[str, dict[str, Any]] = {}
+    made: dict[str, Materialised] = {}
     for event in result.get_asset_materialization_events():
         name = event.asset_key.to_user_string() if event.asset_key else ""
-        facts[name] = _summed(facts.get(name), _plain(event.materialization.metadata))
+        told = _plain(event.materialization.metadata)
+        partition = event.materialization.partition
+        here = (partition,) if partition and told.get("rejected") else ()
+        before = made.get(name)
+        made[name] = (
+            Materialised(
+                name, _summed(before.facts, told), before.partitions + 1, (*before.rejected_in, *here)
+            )
+            if before
+            else Materialised(name, told, 1, here)
+        )
     checks = [
         Checked(
             asset=evaluation.asset_key.to_user_string(),
@@ -114,13 +133,11 @@ def outcome_of(result: "ExecuteInProcessResult") -> Outcome:
         )
         for evaluation in result.get_asset_check_evaluations()
     ]
-    return Outcome(result.run_id, [Materialised(name, told) for name, told in facts.items()], checks)
+    return Outcome(result.run_id, list(made.values()), checks)
 
 
-def _summed(before: dict[str, Any] | None, facts: dict[str, Any]) -> dict[str, Any]:
+def _summed(before: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     """The partitions of one asset as one: counts add up, time and rate are the run's own."""
-    if before is None:
-        return facts
     total = {**before, **facts}
     for name in SUMMED:
         if name in before and name in facts:

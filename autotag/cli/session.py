@@ -1,6 +1,7 @@
 """One command's session: settings, Dagster instance, and runs of the assets a verb stands for."""
 
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,57 +9,76 @@ from typing import TYPE_CHECKING, Any
 from autotag.cli.run_outcome import Outcome, failure_of, outcome_of
 from autotag.domain.identity import folder_key, parse_shard_range, shard_name
 from autotag.errors import MissingInputError, UnwritableRootError, UsageError
-from autotag.settings import CONFIG_VARIABLE, Settings, dagster_home, export
+from autotag.settings import CONFIG_VARIABLE, DEFAULT_FILE, Settings, dagster_home, export
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
-    from upath import UPath
 
     from autotag.storage.layout import Layout
+    from autotag.storage.locks import Lock
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
+SHARDS_SHOWN = 100
+"""Fewer changed shards are told to Dagster before a bar of progress would be read."""
 
 
 class Session:
     """Settings and the instance they name."""
 
-    def __init__(self, settings: Settings, layout: "Layout") -> None:
+    def __init__(self, settings: Settings, layout: "Layout", config: Path | None = None) -> None:
         self.settings = settings
         self.layout = layout
+        self.config = config
+
+    @property
+    def home(self) -> Path:
+        """Dagster's home."""
+        return Path(dagster_home(self.settings, str(self.layout.data)))
 
     @property
     def log(self) -> Path:
         """Where libraries' chatter goes while a command runs."""
-        return Path(dagster_home(self.settings, str(self.layout.data))) / "logs" / "autotag.log"
+        return self.home / "logs" / "autotag.log"
 
     @classmethod
     def open(cls, config: Path | None) -> "Session":
-        """Read the settings and make their Dagster home, so that the UI sees what the command does.
+        """Read the settings; nothing is written. Where there is no settings file, standard error says so.
 
         Raises:
             SettingsError: the settings file.
-            UnwritableRootError: no Dagster home can be made.
         """
         from autotag.storage.roots import layout_of
         from autotag.storage.without_pandas import leave_pandas_alone
 
         leave_pandas_alone()
         settings = Settings.load(config)
+        layout = layout_of(settings)
         if settings.file:
             export(CONFIG_VARIABLE, str(settings.file))
-        layout = layout_of(settings)
-        home = Path(dagster_home(settings, str(layout.data)))
+        else:
+            sys.stderr.write(
+                f"no settings file ({DEFAULT_FILE}) in {Path.cwd()}: the defaults hold, the data root is {layout.data}\n"
+            )
+        return cls(settings, layout, config)
+
+    def make_home(self) -> None:
+        """Make Dagster's home, so that the UI sees what the command does.
+
+        Raises:
+            UnwritableRootError: it cannot be made.
+        """
         try:
-            home.mkdir(parents=True, exist_ok=True)
-            if not (home / "dagster.yaml").exists():
-                shutil.copy(Path(__file__).parent.parent / "defs" / "instance.yaml", home / "dagster.yaml")
+            self.home.mkdir(parents=True, exist_ok=True)
+            if not (self.home / "dagster.yaml").exists():
+                shutil.copy(
+                    Path(__file__).parent.parent / "defs" / "instance.yaml", self.home / "dagster.yaml"
+                )
         except OSError as error:
             raise UnwritableRootError(
-                f"{home}: cannot be written ({error.strerror}); set [paths] data or DAGSTER_HOME to a place that can"
+                f"{self.home}: cannot be written ({error.strerror}); set [paths] data or DAGSTER_HOME to a place that can"
             ) from error
-        export("DAGSTER_HOME", str(home))
-        return cls(settings, layout)
+        export("DAGSTER_HOME", str(self.home))
 
     def shards(self, given: str | None) -> list[str]:
         """Names of a shard range; all of the settings' without one.
@@ -77,7 +97,7 @@ class Session:
         return wanted
 
     def folder(self, path: str) -> str:
-        """Partition key of a folder below the target root, registered with Dagster.
+        """Partition key of a folder below the target root.
 
         Raises:
             UsageError: a path that leaves the root.
@@ -89,11 +109,18 @@ class Session:
         folder = self.layout.target / relative.as_posix()
         if not folder.is_dir():
             raise MissingInputError(f"{folder} is not there; --folder is a path below {self.layout.target}")
-        key = folder_key(relative.as_posix())
-        with _instance() as instance:
-            if key not in instance.get_dynamic_partitions("target_folders"):
-                instance.add_dynamic_partitions("target_folders", [key])
-        return key
+        return folder_key(relative.as_posix())
+
+    def refuse_held(self, job: str, partitions: Sequence[str]) -> None:
+        """Look at the locks of what the job works on.
+
+        Raises:
+            InUseError: another process works on one of the partitions, or on the index.
+        """
+        from autotag.storage.locks import refuse_held
+
+        for lock in self._locks(job, partitions):
+            refuse_held(lock)
 
     def materialise(
         self,
@@ -105,18 +132,13 @@ class Session:
         """Run a job's assets and their checks here, over one partition or a range of them, on the shared instance.
 
         Raises:
-            InUseError: another process works on one of the partitions, or on the index.
             PermanentError: the run failed; the message is the failing step's own.
             KeyboardInterrupt: it was interrupted; the run is recorded as cancelled.
         """
         import dagster as dg
 
         from autotag.definitions import defs
-        from autotag.defs.shard_changes import shard_observations
-        from autotag.storage.locks import refuse_held
 
-        for lock, what in self._locks(job, partitions):
-            refuse_held(lock, what)
         tags = {"autotag/verb": ", ".join(assets)}
         if len(partitions) > 1:
             tags |= {RANGE_START_TAG: partitions[0], RANGE_END_TAG: partitions[-1]}
@@ -127,9 +149,9 @@ class Session:
         }
         with _instance() as instance:
             if job == "source_job":
-                # First: what is made from a shard is recorded as made from the version that is known by then.
-                for seen in shard_observations(instance, self.layout, partitions):
-                    instance.report_runless_asset_event(seen)
+                self._observe(instance, partitions)
+            elif job == "process_target_job":
+                _register(instance, partitions)
             result = defs.resolve_job_def(job).execute_in_process(
                 instance=instance,
                 asset_selection=[dg.AssetKey(name) for name in assets],
@@ -142,19 +164,45 @@ class Session:
             raise failure_of(result)
         return outcome_of(result)
 
-    def _locks(self, job: str, partitions: Sequence[str]) -> "Iterator[tuple[UPath, str]]":
-        """What the job's steps will hold, and how it is called; they take it themselves."""
+    def _observe(self, instance: "DagsterInstance", shards: Sequence[str]) -> None:
+        """Tell Dagster which of the shards changed, before anything is made from them.
+
+        All of them, though thousands take minutes: what is made from a shard is recorded as made from the version
+        that is known by then. Of a shard left out, a later change would not show, or what was just made would.
+        """
+        from autotag.defs.shard_sensor import shard_observations
+        from autotag.domain.counts import StepCounts
+        from autotag.pipeline.progress import StepProgress
+
+        changed = shard_observations(instance, self.layout, shards)
+        progress = StepProgress("source_shards", len(changed), []) if len(changed) >= SHARDS_SHOWN else None
+        for seen in changed:
+            instance.report_runless_asset_event(seen)
+            if progress:
+                progress.unit_done(StepCounts(taken=1, made=1))
+        if progress:
+            progress.close(StepCounts(taken=len(changed), made=len(changed)))
+
+    def _locks(self, job: str, partitions: Sequence[str]) -> "Iterator[Lock]":
+        """What the job's steps will hold; they take it themselves."""
         from autotag.pipeline.plan import plan_of
+        from autotag.storage.locks import folder_lock, index_lock, shard_lock
 
         if job == "process_target_job":
             for key in partitions:
-                yield self.layout.folder_tables(key).lock, f"folder {key}"
+                yield folder_lock(self.layout, key)
             return
         model_id = plan_of(self.settings).model_id
         if job == "index_job":
-            yield self.layout.index_lock(model_id), f"the reference index of {model_id}"
+            yield index_lock(self.layout, model_id)
         for shard in partitions:
-            yield self.layout.source(model_id).lock(shard), f"shard {shard}"
+            yield shard_lock(self.layout, model_id, shard)
+
+
+def _register(instance: "DagsterInstance", folders: Sequence[str]) -> None:
+    known = instance.get_dynamic_partitions("target_folders")
+    if new := [key for key in folders if key not in known]:
+        instance.add_dynamic_partitions("target_folders", new)
 
 
 def _instance() -> "DagsterInstance":

@@ -32,7 +32,7 @@ def embed_source(
     session = Session.open(config)
     wanted = session.shards(shards)
     boxes = boxes_from or _recorded_model(session, wanted)
-    step = {"ops": {"source_embeddings": {"config": {"boxes_from": boxes}}}}
+    step = {"ops": {"source_pass": {"config": {"boxes_from": boxes}}}}
     run_assets(session, "source_job", ["source_images", "source_embeddings"], wanted, step, as_json=as_json)
 
 

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +18,16 @@ from autotag.cli.session import Session
 from autotag.errors import UsageError
 
 GRACE_S = 30.0
-"""How long the UI, the daemon and their runs have to end by themselves."""
+"""How long the UI, the daemon and their runs have to end by themselves; a second Ctrl-C cuts it short."""
+
+END_S = 2.0
+POLL_S = 0.1
+
+LOG_LINES = 20
+"""Of the log, shown when the UI ends by itself."""
+
+POOLS = ("source", "reference", "target")
+"""Of the assets: one a group."""
 
 
 def up(
@@ -27,27 +38,20 @@ def up(
     """Start Dagster's UI and daemon: materialise, backfill, and tag folders as they arrive."""
     session = Session.open(config)
     _refuse_taken(host, port)
-    console = Console()
-    console.print(f"UI:      http://{host}:{port}", highlight=False)
-    console.print(f"archive: {session.layout.source_shards}", highlight=False, soft_wrap=True)
-    console.print(
-        f"drop folders of images into: {session.layout.target}   (Ctrl-C stops)",
-        highlight=False,
-        soft_wrap=True,
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-m",
-        "autotag.definitions",
-        "-h",
-        host,
-        "-p",
-        str(port),
-    ]
-    raise typer.Exit(_run_group([*command, "--log-level", "warning"]))
+    session.make_home()
+    log = session.home / "up.log"
+    _say(f"archive: {session.layout.source_shards}")
+    _say(f"drop folders of images into: {session.layout.target}   (Ctrl-C stops)")
+    _say(f"log:     {log}")
+    _say("starting ...")
+    _limit_pools()
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "autotag.definitions"]
+    command += ["-h", host, "-p", str(port), "--log-level", "warning"]
+    code = _run_group(command, log, lambda: _has_answered(host, port))
+    if code:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+        sys.stderr.write("\n".join([*lines, f"the UI ended with exit code {code}; see {log}"]) + "\n")
+    raise typer.Exit(code)
 
 
 def _refuse_taken(host: str, port: int) -> None:
@@ -62,10 +66,38 @@ def _refuse_taken(host: str, port: int) -> None:
             ) from error
 
 
-def _run_group(command: list[str]) -> int:
+def _limit_pools() -> None:
+    """Tell the instance of the pools: Dagster limits one only from the second look at its queue after its first run."""
+    from dagster import DagsterInstance
+
+    with DagsterInstance.get() as instance:
+        for pool in POOLS:
+            instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
+
+
+def _has_answered(host: str, port: int) -> bool:
+    """Whether the UI listens; says so when it does."""
+    try:
+        socket.create_connection((host, port), timeout=1.0).close()
+    except OSError:
+        return False
+    _say(f"UI:      http://{host}:{port}")
+    return True
+
+
+def _say(line: str) -> None:
+    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _run_group(command: list[str], log: Path, is_ready: Callable[[], bool]) -> int:
     """Run a command with all it starts in a session of its own, so that stopping it stops them all.
 
-    Ctrl-C and SIGTERM ask it to end; what is still there after a grace time is ended.
+    Ctrl-C and SIGTERM ask it to end; what is still there after a grace time, or when asked again, is ended.
+
+    Args:
+        command: its words.
+        log: what it and its children say goes there: on the console their warnings bury what is ours.
+        is_ready: asked again and again until it is.
     """
     stopped_at: list[float] = []
 
@@ -74,32 +106,39 @@ def _run_group(command: list[str]) -> int:
 
     # Before the start: a shell that puts us in the background has SIGINT ignored, and children inherit that.
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    process = subprocess.Popen(command, start_new_session=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, start_new_session=True, stdout=output, stderr=subprocess.STDOUT)
     try:
+        while process.poll() is None and not stopped_at and not is_ready():
+            time.sleep(POLL_S)
         while process.poll() is None and not stopped_at:
-            time.sleep(0.2)
+            time.sleep(POLL_S)
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            _wait(process, GRACE_S)
+            _say("stopping ...")
+            os.killpg(
+                process.pid, signal.SIGINT
+            )  # as a terminal does: its children need not be told one by one
+            while (
+                process.poll() is None and len(stopped_at) < 2 and time.monotonic() < stopped_at[0] + GRACE_S
+            ):
+                time.sleep(POLL_S)
     finally:
-        _end_group(process.pid)
+        _end_group(process)
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0 if stopped_at else process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> None:
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return
-
-
-def _end_group(group: int) -> None:
-    """End what is left of a process group: asked first, then forced."""
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End what is left of a process's group: asked first, then forced."""
     for number in (signal.SIGTERM, signal.SIGKILL):
+        over = time.monotonic() + END_S
         try:
-            os.killpg(group, number)
+            os.killpg(process.pid, number)
+            while time.monotonic() < over:
+                process.poll()  # one that nobody waits for stays in its group
+                os.killpg(process.pid, 0)
+                time.sleep(POLL_S)
         except ProcessLookupError:
             return
-        time.sleep(2.0)

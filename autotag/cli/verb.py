@@ -1,12 +1,18 @@
-"""What every verb that runs assets does: show progress, run, sum up."""
+"""What every verb that runs assets does: look for its inputs, show progress, run, sum up."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 
 from autotag.cli.chatter import chatter_to
+from autotag.cli.inputs import refuse_missing
 from autotag.cli.progress_bar import progress_bars
+from autotag.cli.progress_lines import progress_lines
+from autotag.cli.rejected import rejected_of
 from autotag.cli.run_outcome import Outcome
 from autotag.cli.session import Session
 from autotag.cli.summary import print_summary
@@ -21,15 +27,45 @@ def run_assets(
     *,
     as_json: bool = False,
 ) -> Outcome:
-    """Run a job's assets with progress bars on a terminal, and print the summary.
+    """Run a job's assets with progress, and print the summary. Nothing is made before the inputs were looked for.
 
     Raises:
-        AutotagError: the run failed.
-        KeyboardInterrupt: it was interrupted.
+        AutotagError: the run failed, or what it starts from is not there.
+        KeyboardInterrupt: it was interrupted; standard error says what is done.
     """
     console = Console()
-    quiet = as_json or not console.is_terminal
-    with progress_bars(console, assets, quiet=quiet), chatter_to(session.log):
-        outcome = session.materialise(job, assets, partitions, config)
-    print_summary(console, outcome, as_json)
+    session.refuse_held(job, partitions)
+    refuse_missing(session, assets, partitions)
+    session.make_home()
+    done = partial(_shards_done, session, assets, partitions)
+    try:
+        with _progress(console, assets, done, as_json), chatter_to(session.log):
+            outcome = session.materialise(job, assets, partitions, config)
+    except KeyboardInterrupt:
+        kept = done()
+        what = f"{kept} are done" if kept else "what was done is kept"
+        sys.stderr.write(f"interrupted: {what}; run the same command to go on\n")
+        raise
+    print_summary(console, outcome, as_json, rejected_of(session.layout, outcome))
     return outcome
+
+
+def _progress(
+    console: Console, assets: Sequence[str], done: "partial[str]", as_json: bool
+) -> AbstractContextManager[None]:
+    """Bars on a terminal, lines elsewhere; nothing for scripts, which take standard error for trouble."""
+    if as_json:
+        return nullcontext()
+    return progress_bars(console, assets) if console.is_terminal else progress_lines(done)
+
+
+def _shards_done(session: Session, assets: Sequence[str], shards: Sequence[str]) -> str:
+    """How many of the shards have their last table, like "3 of 100 shards"; empty for what has no shards."""
+    if "source_embeddings" not in assets:
+        return ""
+    from autotag.pipeline.build_reference import embedded_shards
+    from autotag.pipeline.plan import plan_of
+
+    plan = plan_of(session.settings)
+    there = set(embedded_shards(plan.layout.source(plan.model_id)))
+    return f"{len(there & set(shards))} of {len(shards)} shards"

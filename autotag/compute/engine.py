@@ -8,30 +8,16 @@ import traceback
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from functools import partial
+from typing import Any, Protocol
 
-from autotag.compute.apart import ProcessDiedError, call_apart
+from autotag.compute.apart import ApartProcess, ProcessDiedError
+from autotag.compute.deaths import DeathWatch, JournallingWorker
 from autotag.compute.memory_errors import is_out_of_memory
 from autotag.domain.counts import StepCounts
 from autotag.errors import AutotagError, PermanentError, RetryableError, WorkerLostError
 
 Worker = Callable[[str], StepCounts]
-
-MAX_WORKER_DEATHS = 24
-"""Deaths over one unit before it is given up; each image may cause some of them."""
-
-
-@runtime_checkable
-class JournallingWorker(Protocol):
-    """A worker that writes down what it is about to touch, and so knows of earlier deaths."""
-
-    def __call__(self, unit: str) -> StepCounts:
-        """Run the unit."""
-        ...
-
-    def has_died_over(self, unit: str) -> bool:
-        """Whether a process died in the midst of the unit: it may kill the next one too."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +58,25 @@ class WorkerShelf:
     def __init__(self) -> None:
         self._workers: dict[WorkerPlan, Worker] = {}
 
-    def run(self, plan: WorkerPlan, unit: str) -> UnitResult:
-        """Run one unit; what it raises becomes its result."""
-        return _settled(unit, lambda: UnitResult(unit, self._worker(plan)(unit)))
+    def run(self, plan: WorkerPlan, unit: str, *, after_death: bool = False) -> UnitResult:
+        """Run one unit; what it raises becomes its result.
 
-    def run_guarded(self, plan: WorkerPlan, unit: str) -> UnitResult:
-        """The same, in a process of its own where one has died over the unit before."""
+        Args:
+            plan: makes the worker.
+            unit: its name.
+            after_death: another worker of this run has died over the unit a moment ago, which nobody wrote down yet.
+        """
 
-        def guarded() -> UnitResult:
-            worker = self._worker(plan)
-            if isinstance(worker, JournallingWorker) and worker.has_died_over(unit):
-                return _run_apart(plan, unit)
+        def run() -> UnitResult:
+            worker = self.worker(plan)
+            if after_death and isinstance(worker, JournallingWorker):
+                worker.note_death(unit)
             return UnitResult(unit, worker(unit))
 
-        return _settled(unit, guarded)
+        return _settled(unit, run)
 
-    def _worker(self, plan: WorkerPlan) -> Worker:
+    def worker(self, plan: WorkerPlan) -> Worker:
+        """The plan's worker."""
         if plan not in self._workers:
             self._workers[plan] = plan.make(*plan.arguments)
         return self._workers[plan]
@@ -105,25 +94,11 @@ def _settled(unit: str, run: Callable[[], UnitResult]) -> UnitResult:
         return UnitResult(unit, None, kind(f"{unit}: {type(error).__name__}: {error}\n{trace}"))
 
 
-def _run_apart(plan: WorkerPlan, unit: str) -> UnitResult:
-    """Run a unit in processes of their own, until one outlives it: its journal finds what kills them."""
-    cause = ""
-    for _ in range(MAX_WORKER_DEATHS):
-        try:
-            return call_apart(_run_once, plan, unit)
-        except ProcessDiedError as error:
-            cause = str(error)
-    return lost(unit, MAX_WORKER_DEATHS, cause)
-
-
-def _run_once(plan: WorkerPlan, unit: str) -> UnitResult:
-    return WorkerShelf().run(plan, unit)
-
-
 class InProcessEngine:
     """Units here, one after the other or in threads. Workers are kept, so that the next step finds the models loaded.
 
-    A unit over which an earlier process died runs in a process of its own: it must not take this one with it.
+    Once a process has died over a unit of a step, all units of that step and of every later one run in a process
+    beside this one, which so outlives whatever else is in them. The engines of a process share that one.
     """
 
     def __init__(self, threads: int = 1) -> None:
@@ -133,12 +108,16 @@ class InProcessEngine:
 
     def run(self, plan: WorkerPlan, units: Sequence[str]) -> Generator[UnitResult, None, None]:
         """See `Engine`."""
+        if _apart.is_open or self._is_perilous(plan, units):
+            for unit in units:
+                yield _settled(unit, partial(self._run_apart, plan, unit))
+            return
         if self._threads == 1:
             for unit in units:
-                yield self._shelf.run_guarded(plan, unit)
+                yield self._shelf.run(plan, unit)
             return
         with ThreadPoolExecutor(self._threads, thread_name_prefix="autotag-unit") as pool:
-            waiting = [pool.submit(self._shelf.run_guarded, plan, unit) for unit in units]
+            waiting = [pool.submit(self._shelf.run, plan, unit) for unit in units]
             try:
                 for future in as_completed(waiting):
                     yield future.result()
@@ -146,14 +125,42 @@ class InProcessEngine:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
-        """Drop the workers."""
+        """Drop the workers, and end the process beside this one."""
         self._shelf = WorkerShelf()
+        _apart.close()
+
+    def _run_apart(self, plan: WorkerPlan, unit: str) -> UnitResult:
+        """Run a unit until a process outlives it: its journal finds the images that kill them."""
+        watch = DeathWatch(self._shelf.worker(plan))
+        while True:
+            try:
+                return _apart.call(_run_there, plan, unit)
+            except ProcessDiedError as error:
+                if not watch.may_go_on(unit):
+                    return lost(unit, watch.deaths[unit], error)
+
+    def _is_perilous(self, plan: WorkerPlan, units: Sequence[str]) -> bool:
+        try:
+            worker = self._shelf.worker(plan)
+            return isinstance(worker, JournallingWorker) and any(map(worker.has_died_over, units))
+        except Exception:  # noqa: BLE001 - each unit runs into it again, and tells
+            return False
+
+
+_apart = ApartProcess()
+_shelf_apart = WorkerShelf()
+"""Workers of the process apart, in that process."""
+
+
+def _run_there(plan: WorkerPlan, unit: str) -> UnitResult:
+    return _shelf_apart.run(plan, unit)
 
 
 def lost(unit: str, deaths: int, cause: object = "") -> UnitResult:
     """Result of a unit that was given up: its workers died `deaths` times."""
     told = f": {cause}" if cause else ""
     text = (
-        f"{unit}: its workers died {deaths} times{told}; look for memory running out, then run the step again"
+        f"{unit}: its workers died {deaths} times{told}, and no image is found to be at fault; look for memory running"
+        " out, then run the step again"
     )
     return UnitResult(unit, None, WorkerLostError(text))

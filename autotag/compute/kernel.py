@@ -4,14 +4,17 @@ Needs numpy and the two models only, so that it can be measured on any machine. 
 rejected through every step: they come in as their error and go out as it.
 """
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 import numpy as np
 
+from autotag.compute.batch_room import BatchRoom, room_for
 from autotag.compute.memory_errors import is_out_of_memory
-from autotag.compute.stage_clock import StageClock
+from autotag.compute.stage_clock import StageClock, batch_setting
 from autotag.domain.regions import Region, RegionRules, RgbImage, cut, keep_regions
 from autotag.errors import PermanentError, RejectedImageError, RetryableError
 from autotag.models.protocols import Detector, Embedder, Vectors
@@ -55,12 +58,24 @@ class Kernel:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Call(Generic[_Item, _Result]):
+    """A model's call: its stage, how much it takes at a time, and how much of that an item is."""
+
+    stage: str
+    run: Callable[[Sequence[_Item]], Sequence[_Result]]
+    weigh: Callable[[_Item], int]
+    room: BatchRoom
+    clock: StageClock
+
+
 def find_regions(
     detector: Detector, images: Sequence[Decoded], rules: RegionRules, clock: StageClock
 ) -> list[list[Region] | RejectedImageError]:
     """Regions of each image, in order: the whole image, then the detections the rules let through."""
     with clock.stage("detect"):
-        found = _isolate("detect", detector.detect, images)
+        call = _Call("detect", detector.detect, lambda _: 1, room_for(detector), clock)
+        found = _isolate(call, images)
     kept: list[list[Region] | RejectedImageError] = []
     for image, answer in zip(images, found, strict=True):
         if isinstance(image, RejectedImageError) or isinstance(answer, RejectedImageError):
@@ -79,7 +94,8 @@ def embed_regions(
     """Embed regions, fresh or recorded: all crops of all images in one call of the embedder."""
     crops = [_crops(image, found) for image, found in zip(images, regions, strict=True)]
     with clock.stage("embed"):
-        vectors = _isolate("embed", lambda groups: _embed_groups(embedder, groups), crops)
+        call = _Call("embed", partial(_embed_groups, embedder), len, room_for(embedder), clock)
+        vectors = _isolate(call, crops)
     return [_join(found, made) for found, made in zip(regions, vectors, strict=True)]
 
 
@@ -108,61 +124,76 @@ def _join(
 
 
 def _isolate(
-    stage: str,
-    call: Callable[[Sequence[_Item]], Sequence[_Result]],
-    items: Sequence[_Item | RejectedImageError],
+    call: _Call[_Item, _Result], items: Sequence[_Item | RejectedImageError]
 ) -> list[_Result | RejectedImageError]:
     """Run a batch; when it fails, item by item, so that one bad image costs only itself."""
     good = [item for item in items if not isinstance(item, RejectedImageError)]
-    results = iter(_batch_or_less(stage, call, good))
+    results = iter(_batch(call, good))
     return [item if isinstance(item, RejectedImageError) else next(results) for item in items]
 
 
-def _batch_or_less(
-    stage: str, call: Callable[[Sequence[_Item]], Sequence[_Result]], items: Sequence[_Item]
-) -> Sequence[_Result | RejectedImageError]:
-    """One result an item; a batch that memory does not hold goes in halves.
+def _batch(call: _Call[_Item, _Result], items: Sequence[_Item]) -> Sequence[_Result | RejectedImageError]:
+    """One result an item, in as many calls as memory asks for; it is judged over all of them whether the model is at fault.
 
     Raises:
         RetryableError: memory does not hold a single image.
     """
+    results: list[_Result | RejectedImageError] = []
+    failed: Exception | None = None
+    while len(results) < len(items):
+        part = call.room.first_part(items[len(results) :], call.weigh)
+        made = _part(call, part)
+        if isinstance(made, Exception):
+            failed = made
+            made = [_one(call, item) for item in part]
+        results.extend(made or ())
+    if (
+        failed
+        and len(items) >= SYSTEMATIC_FAILURES
+        and all(isinstance(r, RejectedImageError) for r in results)
+    ):
+        raise failed
+    return results
+
+
+def _part(call: _Call[_Item, _Result], items: Sequence[_Item]) -> Sequence[_Result] | Exception | None:
+    """Results; the error of a model that failed; or None where memory was too small, and less should be tried.
+
+    Nothing holds on to what the failed call had in memory.
+    """
     try:
-        return _complete(call(items), len(items))
+        return _complete(call.run(items), len(items))
     except (PermanentError, RetryableError):  # weights or a device that are not there: no image's fault
         raise
     except Exception as error:
         if not is_out_of_memory(error):
-            results = [_one(stage, call, item) for item in items]
-            if len(items) >= SYSTEMATIC_FAILURES and all(isinstance(r, RejectedImageError) for r in results):
-                raise
-            return results
+            traceback.clear_frames(error.__traceback__)
+            return error
         if len(items) <= 1:
-            raise _too_little_memory(stage, error) from error
-    # Outside of the handler: as long as the error is handled, its trace holds the memory of the whole batch.
-    middle = len(items) // 2
-    return [*_batch_or_less(stage, call, items[:middle]), *_batch_or_less(stage, call, items[middle:])]
+            raise _too_little_memory(call.stage, error) from error
+    call.room.shrink(sum(map(call.weigh, items)))
+    call.clock.did_not_fit(call.stage)
+    return None
 
 
-def _one(
-    stage: str, call: Callable[[Sequence[_Item]], Sequence[_Result]], item: _Item
-) -> _Result | RejectedImageError:
+def _one(call: _Call[_Item, _Result], item: _Item) -> _Result | RejectedImageError:
     try:
-        return _complete(call([item]), 1)[0]
+        return _complete(call.run([item]), 1)[0]
     except (PermanentError, RetryableError):
         raise
     except RejectedImageError as error:
         return error
     except Exception as error:  # whatever else a network raises on one picture costs that picture
         if is_out_of_memory(error):
-            raise _too_little_memory(stage, error) from error
-        return RejectedImageError(stage, f"{type(error).__name__}: {error}"[:300])
+            raise _too_little_memory(call.stage, error) from error
+        return RejectedImageError(call.stage, f"{type(error).__name__}: {error}"[:300])
 
 
 def _too_little_memory(stage: str, error: Exception) -> RetryableError:
     told = " ".join(str(error).split())[:300]
     return RetryableError(
         f"{stage}: there is not enough memory for one image ({type(error).__name__}: {told});"
-        f" lower [models] {'detector' if stage == 'detect' else 'embedder'}_batch, [compute] batch_images,"
+        f" lower {batch_setting(stage)}, [compute] batch_images,"
         " [images] max_pixels or [regions] max_regions, run fewer [ray] actors on a device, or end what else uses"
         " its memory, then run the step again"
     )

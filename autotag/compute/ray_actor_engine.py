@@ -1,10 +1,11 @@
 """A pool of Ray actors that outlives a step, so that the steps of one folder share loaded models."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Generator, Sequence
 from typing import Any
 
 from autotag.compute import ray_session
+from autotag.compute.deaths import DeathWatch
 from autotag.compute.engine import UnitResult, WorkerPlan, WorkerShelf, lost
 from autotag.compute.ray_session import RaySpec
 from autotag.errors import PermanentError
@@ -33,7 +34,8 @@ class RayActorEngine:
         import ray
 
         self._grow(ray_session.worker_count(self._spec, len(units)))
-        waiting, deaths = deque(units), Counter[str]()
+        waiting = deque(units)
+        watch: DeathWatch | None = None
         idle = deque(self._hosts)
         running: dict[Any, tuple[str, Any]] = {}
         try:
@@ -49,11 +51,11 @@ class RayActorEngine:
                     yield result
                     continue
                 idle.append(self._replace(host))
-                deaths[unit] += 1
-                if deaths[unit] > self._spec.max_worker_deaths:
-                    yield lost(unit, deaths[unit], result)
-                else:
+                watch = watch or DeathWatch(plan.make(*plan.arguments), self._spec.max_worker_deaths)
+                if watch.may_go_on(unit):
                     waiting.appendleft(unit)
+                else:
+                    yield lost(unit, watch.deaths[unit], result)
         finally:
             if running:
                 self.close()

@@ -50,7 +50,7 @@ class _RowWorker:
         deaths = begun - 1
         if deaths > self._max_deaths:
             return {"result": lost(row["item"], deaths)}
-        return {"result": self._shelf.run(self._plan, row["item"])}
+        return {"result": self._shelf.run(self._plan, row["item"], after_death=deaths > 0)}
 
 
 def _end_workers(tally: Any) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from autotag.compute.engine import MAX_WORKER_DEATHS
+from autotag.compute.deaths import MAX_WORKER_DEATHS
 from autotag.errors import RetryableError, SettingsError
 
 
@@ -16,7 +16,8 @@ class RaySpec:
         actors: worker processes; 0 for as many as fit.
         cpus_per_actor: cores a worker holds.
         gpus_per_actor: GPUs a worker holds, fractions too.
-        max_worker_deaths: deaths of workers over one unit before it is given up.
+        max_worker_deaths: deaths of workers over one unit before it is given up; actors go on for as long as a
+            unit's journal learns from them.
     """
 
     address: str = ""

@@ -24,11 +24,10 @@ def folder_held(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> I
     Raises:
         InUseError: another process works on it.
     """
-    from autotag.storage.locks import held
+    from autotag.storage.locks import folder_lock, held
     from autotag.storage.roots import layout_of
 
-    key = context.partition_key
-    with held(layout_of(runtime.settings).folder_tables(key).lock, f"folder {key}"):
+    with held(folder_lock(layout_of(runtime.settings), context.partition_key)):
         yield
 
 
@@ -56,8 +55,7 @@ def run_folder(
     images = count_rows(plan.layout.folder_tables(key).images)
     engine, worker_plan = runtime.folder_engine(plan, images)
     units: Sequence[str] = [chunk.unit for chunk in chunks]
-    journals = [plan.layout.folder_tables(key).parts(name)]
-    worked = run_step(engine, Step(name, worker(worker_plan), units, images, journals))
+    worked = run_step(engine, Step(name, worker(worker_plan), units, images))
     # With the worker's plan: joining may ask the model that the worker has already loaded in this process.
     counts = finish(worker_plan, chunks, key)
     counts.seconds, counts.stage_ms = worked.seconds, worked.stage_ms

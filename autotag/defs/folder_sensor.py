@@ -2,7 +2,7 @@
 
 The cursor holds one path, where the next look begins when one tick's time was not enough, and when changes that
 are dated in the future were first seen. What was processed, and by which models, is read from the folders' own
-tables; one change of files or models asks for one run, however often the sensor looks.
+tables; what was asked for, from the runs (`folder_requests`).
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from autotag.defs.folder_requests import Unasked, run_request
 from autotag.defs.jobs import process_target_job
 from autotag.defs.partitions import SETTINGS, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
@@ -67,10 +68,9 @@ def target_folder_sensor(context: dg.SensorEvaluationContext, runtime: AutotagRu
         requests.append(target_folders.build_add_request(new[:room]))
     if gone:
         requests.append(target_folders.build_delete_request(gone))
-    runs = [] if obstacle else [_request(folder, model_id) for folder in due]
-    settling, held = len(look.states[_State.SETTLING]), len(look.states[_State.HELD])
-    told = f"{len(look.found)} folders looked at, {settling} not quiet yet"
-    told += f", {held} being worked on" if held else ""
+    answers = [] if obstacle else [run_request(context.instance, folder, model_id) for folder in due]
+    runs = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
+    told = _told(look, [answer for answer in answers if isinstance(answer, Unasked)])
     told += f"; {len(new) - room} wait until others are retired" if len(new) > room else ""
     told += f"; {len(due)} to be tagged, but {obstacle}" if obstacle else ""
     return dg.SensorResult(
@@ -129,30 +129,33 @@ class _Look:
         keys: of all folders, looked at or not.
         found: folders with images that were looked at.
         states: the same folders, by their state.
+        unreadable: why some folders could not be looked at.
         memory: for the next tick.
     """
 
     keys: frozenset[str]
     found: "Sequence[FoundFolder]"
     states: "Mapping[_State, Sequence[FoundFolder]]"
+    unreadable: Sequence[str]
     memory: _Memory
 
 
 def _look(layout: "Layout", memory: _Memory, quiet_s: float, model_id: str) -> _Look:
     """Look at folders after a path, until the tick's time or its runs are used up."""
-    from autotag.pipeline.discover_folders import find_folder, folder_paths
+    from autotag.pipeline.discover_folders import folder_paths
 
     deadline = time.monotonic() + TICK_BUDGET_S
     paths = list(folder_paths(layout.target))
     keys = frozenset(map(folder_key, paths))
     ahead = {key: seen for key, seen in memory.ahead.items() if key in keys}
     found: list[FoundFolder] = []
+    unreadable: list[str] = []
     states: dict[_State, list[FoundFolder]] = {state: [] for state in _State}
     after, stopped_at = PurePosixPath(memory.next_path).parts, ""
     for path in paths:
         if after and PurePosixPath(path).parts <= after:
             continue
-        folder, now_s = find_folder(layout, path), time.time()
+        folder, now_s = _find(layout, path, unreadable), time.time()
         if folder is not None:
             found.append(folder)
             seen_s = memory.first_seen_s(folder, now_s)
@@ -166,22 +169,44 @@ def _look(layout: "Layout", memory: _Memory, quiet_s: float, model_id: str) -> _
             stopped_at = path
             break
     next_path = "" if not paths or stopped_at == paths[-1] else stopped_at
-    return _Look(keys, found, states, _Memory(next_path, ahead))
+    return _Look(keys, found, states, unreadable, _Memory(next_path, ahead))
+
+
+def _find(layout: "Layout", path: str, unreadable: list[str]) -> "FoundFolder | None":
+    """The folder; None also where its results cannot be looked at, which must not end the look at the others."""
+    from autotag.pipeline.discover_folders import find_folder
+
+    try:
+        return find_folder(layout, path)
+    except OSError as error:
+        unreadable.append(f"{path}: {error}")
+        return None
 
 
 def _state(folder: "FoundFolder", model_id: str, is_quiet: bool, layout: "Layout") -> _State:
     """Tags of another model id are none; of any, where the settings' own is not known."""
-    from autotag.storage.locks import is_held
+    from autotag.storage.locks import folder_lock, is_held
 
     if folder.tagged_by and folder.tagged_by == (model_id or folder.tagged_by):
         return _State.DONE
     if not is_quiet:
         return _State.SETTLING
-    return _State.HELD if is_held(layout.folder_tables(folder.key).lock) else _State.DUE
+    return _State.HELD if is_held(folder_lock(layout, folder.key)) else _State.DUE
 
 
-def _request(folder: "FoundFolder", model_id: str) -> dg.RunRequest:
-    return dg.RunRequest(run_key=f"{folder.key}:{folder.version}:{model_id}", partition_key=folder.key)
+def _told(look: _Look, unasked: Sequence[Unasked]) -> str:
+    """One line about the folders that get no run now."""
+    settling, held = len(look.states[_State.SETTLING]), len(look.states[_State.HELD])
+    told = f"{len(look.found)} folders looked at, {settling} not quiet yet"
+    for count, what in (
+        (held, "being worked on"),
+        (unasked.count(Unasked.UNDER_WAY), "queued or running"),
+        (unasked.count(Unasked.PAUSED), "failed and tried again later"),
+        (unasked.count(Unasked.LEFT), "failed or cancelled and left: run them by hand, or change the folder"),
+        (len(look.unreadable), f"unreadable, such as {next(iter(look.unreadable), '')}"),
+    ):
+        told += f", {count} {what}" if count else ""
+    return told
 
 
 def _models(settings: Settings) -> tuple[str, str]:

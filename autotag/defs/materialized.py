@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from autotag.domain.counts import StepCounts
-from autotag.errors import AutotagError, RetryableError
+from autotag.errors import AutotagError, InUseError, RetryableError
 
 
 def metadata(counts: StepCounts, *, model_id: str = "", path: object = None, **more: Any) -> dict[str, Any]:
@@ -39,15 +39,21 @@ def metadata(counts: StepCounts, *, model_id: str = "", path: object = None, **m
 
 MAX_RETRIES = 2
 RETRY_WAIT_S = 10.0
+IN_USE_RETRIES = 6
+IN_USE_WAIT_S = 30.0
+"""What is being worked on is free again when a command ends, which takes minutes."""
+
 ERROR_CLASS = "error class"
 """Metadata of a failure: from it the command line knows what exit code stands for it."""
 
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """Our errors as Dagster failures that name their class; what may pass by itself is tried again, twice."""
+    """Our errors as Dagster failures that name their class; what may pass by itself is tried again."""
     try:
         yield
+    except InUseError as error:
+        raise dg.RetryRequested(max_retries=IN_USE_RETRIES, seconds_to_wait=IN_USE_WAIT_S) from error
     except RetryableError as error:
         raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=RETRY_WAIT_S) from error
     except AutotagError as error:

@@ -1,4 +1,4 @@
-"""Runs the shards of a run; what each came to is reported for its own partition, also where another one failed."""
+"""Runs the shards of a run, step by step; what each came to is reported for its own partition, also where another one failed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,63 +7,89 @@ import dagster as dg
 
 from autotag.defs.materialized import metadata
 from autotag.domain.counts import StepCounts
-from autotag.errors import MissingInputError
+from autotag.errors import AutotagError, MissingInputError, PermanentError, RetryableError
 
 if TYPE_CHECKING:
-    from upath import UPath
-
     from autotag.compute.engine import Engine, UnitResult, WorkerPlan
     from autotag.pipeline.plan import PipelinePlan
 
 
-def run_shards(
-    context: dg.AssetExecutionContext,
-    engine: "Engine",
-    plan: "PipelinePlan",
-    worker: "WorkerPlan",
-    path: "UPath",
-) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult]:
-    """Run a worker over this run's shards, and yield the asset's result; materialisations of its own when that fails.
+class ShardRun:
+    """The shards of one run on their way through its steps.
 
-    Raises:
-        AutotagError: a shard failed; the others are materialised all the same.
+    Attributes:
+        shards: those that no step has failed for, in order.
     """
-    from autotag.pipeline.run_units import Step, run_step
 
-    shards = list(context.partition_keys)
-    name = context.asset_key.to_user_string()
-    done: list[UnitResult] = []
-    attempts = plan.layout.source(plan.model_id).attempts
-    step = Step(name, worker, shards, known_images(plan, shards), [attempts], done.append)
-    try:
-        counts = run_step(engine, step)
-    except BaseException:
-        # Yielded, not logged: Dagster drops what a step logged before it failed.
-        yield from _done_all_the_same(context, plan, done)
-        raise
-    context.log.info("%s: %s", name, counts.as_dict())
-    for result in done:
-        if result.counts is not None:
-            context.add_asset_metadata(_of_shard(result.counts, counts), partition_key=result.unit)
-    yield dg.MaterializeResult(metadata={"model_id": plan.model_id, "path": dg.MetadataValue.path(str(path))})
+    def __init__(
+        self, context: dg.AssetExecutionContext, plan: "PipelinePlan", shards: Sequence[str]
+    ) -> None:
+        self.shards = list(shards)
+        self._context = context
+        self._plan = plan
+        self._wanted = len(shards)
+        self._errors: list[AutotagError] = []
 
+    def step(
+        self, asset: dg.AssetKey, engine: "Engine", worker: "WorkerPlan"
+    ) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult]:
+        """Run a worker over the shards, and yield the asset's result; materialisations of its own where a shard is missing.
 
-def _of_shard(counts: StepCounts, run: StepCounts) -> Mapping[str, Any]:
-    """The shard's own counts; time and rate are the run's, whose shards overlap."""
-    return {
-        **metadata(counts),
-        "seconds": round(run.seconds, 2),
-        "images_per_s": round(run.images_per_s, 2),
-    }
+        A shard that fails is left out from here on; `close` tells.
+        """
+        from autotag.pipeline.run_units import Step, run_step
 
+        name = asset.to_user_string()
+        done: list[UnitResult] = []
+        step = Step(name, worker, self.shards, known_images(self._plan, self.shards), done.append)
+        try:
+            counts = run_step(engine, step)
+        except AutotagError as error:
+            self._errors.append(error)
+            yield from self._apart(asset, done)
+        except BaseException:
+            # Yielded, not logged: Dagster drops what a step logged before it failed.
+            yield from self._apart(asset, done)
+            raise
+        else:
+            self._context.log.info("%s: %s", name, counts.as_dict())
+            if len(self.shards) < self._wanted:
+                yield from self._apart(asset, done)
+            else:
+                yield self._whole(asset, done, counts)
+        finished = {result.unit for result in done if result.counts is not None}
+        self.shards = [shard for shard in self.shards if shard in finished]
 
-def _done_all_the_same(
-    context: dg.AssetExecutionContext, plan: "PipelinePlan", done: "list[UnitResult]"
-) -> Iterator[dg.AssetMaterialization]:
-    for result in done:
-        if result.counts is not None:
-            facts = metadata(result.counts, model_id=plan.model_id)
-            yield dg.AssetMaterialization(context.asset_key, partition=result.unit, metadata=facts)
+    def close(self) -> None:
+        """End the run.
+
+        Raises:
+            AutotagError: what went wrong in any of the steps.
+        """
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            may_pass = all(isinstance(error, RetryableError) for error in self._errors)
+            kind = RetryableError if may_pass else PermanentError
+            raise kind("\n".join(str(error) for error in self._errors))
+
+    def _whole(
+        self, asset: dg.AssetKey, done: "list[UnitResult]", counts: StepCounts
+    ) -> dg.MaterializeResult:
+        for result in done:
+            if result.counts is not None:
+                self._context.add_asset_metadata(_of_shard(result.counts, counts), asset, result.unit)
+        path = self._plan.layout.source(self._plan.model_id).root / asset.path[-1].removeprefix("source_")
+        return dg.MaterializeResult(
+            asset_key=asset,
+            metadata={"model_id": self._plan.model_id, "path": dg.MetadataValue.path(str(path))},
+        )
+
+    def _apart(self, asset: dg.AssetKey, done: "list[UnitResult]") -> Iterator[dg.AssetMaterialization]:
+        for result in done:
+            if result.counts is not None:
+                facts = metadata(result.counts, model_id=self._plan.model_id)
+                yield dg.AssetMaterialization(asset, partition=result.unit, metadata=facts)
 
 
 def known_images(plan: "PipelinePlan", shards: Sequence[str]) -> int:
@@ -75,3 +101,12 @@ def known_images(plan: "PipelinePlan", shards: Sequence[str]) -> int:
         return sum(count_rows(tables.images(shard)) for shard in shards)
     except MissingInputError:
         return 0
+
+
+def _of_shard(counts: StepCounts, run: StepCounts) -> Mapping[str, Any]:
+    """The shard's own counts; time and rate are the run's, whose shards overlap."""
+    return {
+        **metadata(counts),
+        "seconds": round(run.seconds, 2),
+        "images_per_s": round(run.images_per_s, 2),
+    }

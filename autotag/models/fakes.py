@@ -45,6 +45,8 @@ MAGIC_COLOURS: dict[Failure, tuple[int, int, int]] = {
     "kill_once": (4, 5, 254),
 }
 DIM = 16
+TURN = 5
+"""Of the second fake embedder."""
 _PREPROCESSING_VERSION = 1
 _PALETTE = np.array(list(COLOURS.values()), np.float32)
 _BACKGROUNDS = ("black", "white", "gray")
@@ -102,10 +104,14 @@ class FakeEmbedder:
     On an `embed_error` picture `embed_images` raises RuntimeError as a network would.
     """
 
+    def __init__(self, turn: int = 0) -> None:
+        """`turn` is by how many places every vector is rolled: the same distances in another space."""
+        self._turn = turn
+
     @property
     def fingerprint(self) -> str:
-        """Changes with the palette."""
-        return _fingerprint("fake_embedder")
+        """Changes with the palette and the turn."""
+        return _embedder_fingerprint(self._turn)
 
     @property
     def dim(self) -> int:
@@ -121,11 +127,11 @@ class FakeEmbedder:
         """float32 (n, 16), unit L2 norm; row i belongs to crops[i]. Empty in: (0, 16)."""
         if any(_is_magic(crop, "embed_error") for crop in crops):
             raise RuntimeError("the fake embedder was asked to fail on this picture")
-        return _unit([_image_numbers(crop) for crop in crops])
+        return np.roll(_unit([_image_numbers(crop) for crop in crops]), self._turn, axis=1)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """float32 (n, 16), unit L2 norm. Colour names meet the images of that colour; other words point somewhere fixed."""
-        return _unit([_text_numbers(text) for text in texts])
+        return np.roll(_unit([_text_numbers(text) for text in texts]), self._turn, axis=1)
 
 
 def _is_magic(image: RgbImage, failure: Failure) -> bool:
@@ -192,6 +198,10 @@ def _fingerprint(name: str) -> str:
     return make_fingerprint(name, hashlib.sha256(repr(COLOURS).encode()).hexdigest(), _PREPROCESSING_VERSION)
 
 
+def _embedder_fingerprint(turn: int) -> str:
+    return _fingerprint(f"fake_embedder_turned_{turn}" if turn else "fake_embedder")
+
+
 def load_fake_detector(spec: ModelSpec) -> FakeDetector:
     """The fake detector; of the spec only `cache_dir` matters."""
     return FakeDetector(spec.cache_dir)
@@ -209,4 +219,14 @@ def load_fake_embedder(spec: ModelSpec) -> FakeEmbedder:  # noqa: ARG001 - the r
 
 def fake_embedder_fingerprint(spec: ModelSpec, fetch: bool) -> str:  # noqa: ARG001
     """Its fingerprint."""
-    return _fingerprint("fake_embedder")
+    return _embedder_fingerprint(0)
+
+
+def load_turned_fake_embedder(spec: ModelSpec) -> FakeEmbedder:  # noqa: ARG001 - the registry's signature
+    """A second fake embedder: as the first one, in another space."""
+    return FakeEmbedder(TURN)
+
+
+def turned_fake_embedder_fingerprint(spec: ModelSpec, fetch: bool) -> str:  # noqa: ARG001
+    """Its fingerprint."""
+    return _embedder_fingerprint(TURN)

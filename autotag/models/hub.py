@@ -1,11 +1,16 @@
 """Weights that a hub name stands for: on this machine already, or fetched because the name asks for them."""
 
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from autotag.errors import MissingWeightsError
 from autotag.models.specs import ModelSpec
 from autotag.models.weights import remember_location, remembered_location
+
+REASON_CHARACTERS = 400
+"""Of what the hub's client says; it may go on for a page."""
 
 
 def local_hub_file(repository: str, file_names: Sequence[str]) -> Path | None:
@@ -44,18 +49,37 @@ def hub_weights(
 
 def _downloaded(spec: ModelSpec, download: Callable[[], str]) -> Path:
     try:
-        path = Path(download())
+        with _without_retry_lines():
+            path = Path(download())
     except (OSError, RuntimeError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160].rstrip(".")
-        raise _missing(spec, f"the hub's cache on this machine and on the hub ({reason})") from error
+        reason = _shortened(str(error).strip() or type(error).__name__)
+        raise _missing(spec, f"the hub's cache on this machine, and asked the hub ({reason})") from error
     if not path.is_file():
         raise _missing(spec, str(path))
     return path
 
 
+@contextmanager
+def _without_retry_lines() -> Iterator[None]:
+    """The hub's client warns at each of its tries; what came of them is our sentence."""
+    from huggingface_hub.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def _shortened(reason: str) -> str:
+    """The first line, cut between words."""
+    return textwrap.shorten(reason.splitlines()[0].rstrip("."), REASON_CHARACTERS, placeholder=" ...")
+
+
 def _missing(spec: ModelSpec, looked_in: str) -> MissingWeightsError:
     return MissingWeightsError(
-        f"the weights of model {spec.name!r}",
+        f"the weight file of model {spec.name!r}",
         looked_in,
         "load it once on a machine that reaches the hub and copy the cache (HF_HOME), or download the checkpoint yourself "
         f"and write its path instead: {spec.form}:{spec.argument.partition('/')[0]}/<path to checkpoint>",

@@ -137,6 +137,7 @@ embedders.register(
 )
 embedders.register(_form("timm:<model>[/<checkpoint>]", "timm_embedder", "timm_embedder"))
 embedders.register(_form("fake", "fakes", "fake_embedder", is_for_tests=True))
+embedders.register(_form("turned_fake", "fakes", "turned_fake_embedder", is_for_tests=True))
 
 
 def load_detector(spec: ModelSpec) -> Detector:

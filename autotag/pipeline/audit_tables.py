@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from upath import UPath
 
-from autotag.domain.arrow_columns import is_equal, is_in
+from autotag.domain.arrow_columns import is_equal, is_in, list_lengths
 from autotag.domain.counts import StepCounts
 from autotag.errors import MissingInputError
 from autotag.pipeline.plan import PipelinePlan
@@ -17,6 +17,9 @@ NORM_SLACK = 2e-3
 """Stored as float16, a unit vector's norm moves by less than this."""
 
 ROWS_A_BATCH = 16_384
+
+LEAST_TAGGED = 0.5
+"""Share of a shard's images that have tags where its tags table is its own, in an archive worth asking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,14 @@ def audit_source_images(plan: PipelinePlan, shard: str) -> Audit:
         _equal("different media ids", len(media.unique()), "rows of the manifest", len(media)),
     )
     return Audit(len(media) + rejects, faults)
+
+
+def audit_joined_tags(plan: PipelinePlan, shard: str) -> Audit:
+    """Tags of a shard: at least half of its images have some; else the table is likely another shard's."""
+    tags = read_table(plan.layout.source(plan.model_id).images(shard), ["tags"])["tags"]
+    tagged = int(np.count_nonzero(list_lengths(tags)))
+    fault = f"{tagged} of {len(tags)} images have tags; is {plan.layout.tags(shard)} the table of this shard?"
+    return Audit(len(tags), (fault,) if tagged < LEAST_TAGGED * len(tags) else ())
 
 
 def audit_source_embeddings(plan: PipelinePlan, shard: str) -> Audit:

@@ -76,6 +76,22 @@ def embedded_shards(tables: SourceTables) -> list[str]:
     return sorted(name.removeprefix("shard=").removesuffix(".parquet") for name in ours)
 
 
+def shards_to_index(plan: PipelinePlan) -> list[str]:
+    """Names of the shards that an index of the plan's model id would hold, ascending.
+
+    Raises:
+        MissingInputError: there is none.
+    """
+    tables = plan.layout.source(plan.model_id)
+    shards = embedded_shards(tables)
+    if not shards:
+        raise MissingInputError(
+            f"no shard is embedded with {plan.model_id} below {tables.root}; materialise source_embeddings first,"
+            " or run `autotag segment-source`"
+        )
+    return shards
+
+
 def build_reference(plan: PipelinePlan, options: ReferenceOptions) -> ReleasedReference:
     """Build, measure and release a new version. Vectors are streamed; memory holds the index and what `ReferenceRows` says.
 
@@ -90,11 +106,7 @@ def build_reference(plan: PipelinePlan, options: ReferenceOptions) -> ReleasedRe
     """
     started = time.perf_counter()
     tables = plan.layout.source(plan.model_id)
-    shards = embedded_shards(tables)
-    if not shards:
-        raise MissingInputError(
-            f"no shard is embedded with {plan.model_id} below {tables.root}; materialise source_embeddings first"
-        )
+    shards = shards_to_index(plan)
     rows = ReferenceRows(plan, shards)
     if not rows.counts.regions:
         raise MissingInputError(

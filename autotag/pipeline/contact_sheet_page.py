@@ -1,4 +1,4 @@
-"""A contact sheet as an HTML page that stands alone: styles, pictures and all, without script or network."""
+"""A folder's contact sheet as an HTML page that stands alone: styles, pictures and all, without script or network."""
 
 import base64
 import io
@@ -12,22 +12,29 @@ from PIL import Image
 from upath import UPath
 
 from autotag.domain.regions import RgbImage
-from autotag.pipeline.contact_sheet import SheetBox, SheetItem
-from autotag.pipeline.contact_sheet_tiles import color_of
+from autotag.pipeline.contact_sheet import SheetBox, SheetEarning, SheetItem, SheetTag
+from autotag.pipeline.contact_sheet_folder import FolderSheet
+from autotag.pipeline.contact_sheet_marks import colors_of, swatches_of
 from autotag.pipeline.contact_sheet_type import printable
 from autotag.storage.tables import write_text
 
 _TEMPLATE = "contact_sheet.html.jinja2"
 _JPEG_QUALITY = 82
 
+REJECTS_LISTED = 200
+"""Files that could not be used and are named on the page; the others are counted."""
 
-def write_sheet_page(path: UPath, title: str, items: Sequence[SheetItem], summary: Mapping[str, Any]) -> None:
+_NARROWEST, _WIDEST = 1.0, 1.7
+"""Width by height of a tile's frame; tags need some width, and the page is not endless."""
+
+
+def write_sheet_page(path: UPath, title: str, sheet: FolderSheet, summary: Mapping[str, Any]) -> None:
     """Write the page, whole or not at all.
 
     Args:
         path: of the page.
         title: heading and window title.
-        items: in page order; none gives a page that says so.
+        sheet: items in page order, none gives a page that says so; the first `REJECTS_LISTED` rejects are listed.
         summary: shown on top, in order. Values: text, numbers, None (left out), mappings and sequences of these;
             `_` in a name is shown as a space.
 
@@ -45,28 +52,36 @@ def write_sheet_page(path: UPath, title: str, items: Sequence[SheetItem], summar
         title=printable(title),
         figures=figures,
         facts=facts,
-        cards=[_card(item) for item in items],
-        tagged=sum(bool(item.tags) for item in items),
-        has_scores=any(tag.score is not None for item in items for tag in item.tags),
+        cards=[_card(item) for item in sheet.items],
+        tagged=sum(bool(item.tags) for item in sheet.items),
+        images=sheet.images,
+        rejected=len(sheet.rejects),
+        rejects=[(printable(each.file), printable(each.reason)) for each in sheet.rejects[:REJECTS_LISTED]],
     )
     write_text(path, page)
 
 
 def _card(item: SheetItem) -> dict[str, Any]:
     height, width = item.pixels.shape[:2]
+    colors = colors_of(item.boxes)
+    # large boxes first, so that small ones lie on top of them
+    order = sorted(range(len(item.boxes)), key=lambda place: _area(item.boxes[place]), reverse=True)
+    places = _placed([item.boxes[place] for place in order], width, height)
     return {
         "title": printable(item.title),
         "width": width,
         "height": height,
+        "ratio": width / height,
+        "frame": min(max(width / height, _NARROWEST), _WIDEST),
         "picture": _data_uri(item.pixels),
-        # large boxes first, so that small ones lie on top of them
-        "boxes": _placed(sorted(item.boxes, key=_area, reverse=True), width, height),
+        "boxes": [box | {"color": colors[place]} for place, box in zip(order, places, strict=True)],
         "tags": [
             {
                 "name": printable(tag.tag),
                 "score": tag.score,
                 "votes": tag.votes,
-                "tip": _tip(tag.score, tag.votes),
+                "swatches": swatches_of(tag, colors),
+                "tip": _tip(tag),
             }
             for tag in item.tags
         ],
@@ -76,8 +91,8 @@ def _card(item: SheetItem) -> dict[str, Any]:
 
 def _placed(boxes: Sequence[SheetBox], width: int, height: int) -> list[dict[str, Any]]:
     """The boxes in percent of the picture, each with the place where its label hides no other label."""
-    # A tile shows the picture about 300 px wide or 225 px high, whichever is reached first.
-    scale = min(1.0, 300 / width, 225 / height)
+    # A tile shows the picture about 250 px high or 500 px wide, whichever is reached first.
+    scale = min(1.0, 500 / width, 250 / height)
     taken: list[_Rectangle] = []
     placed: list[dict[str, Any]] = []
     for box in boxes:
@@ -91,7 +106,6 @@ def _placed(boxes: Sequence[SheetBox], width: int, height: int) -> list[dict[str
         placed.append(
             {
                 "label": printable(box.label),
-                "color": color_of(box.label),
                 "left": 100 * x0 / width,
                 "top": 100 * y0 / height,
                 "width": 100 * (x1 - x0) / width,
@@ -116,7 +130,7 @@ class _Rectangle:
 def _label_places(box: SheetBox, scale: float, size: tuple[int, int]) -> dict[str, _Rectangle]:
     """Where a label of about this length may stand, by the page's class names, best first, in pixels of a tile."""
     x0, y0, x1, y1 = (edge * scale for edge in box.box_xyxy_px)
-    long, high = 12 + 7 * len(box.label), 17
+    long, high = 12 + 7 * len(box.label), 19
     sides = {"left": x0, "right": x1 - long}
     if x0 > size[0] * scale * 0.6:
         sides = {"right": x1 - long, "left": x0}
@@ -141,11 +155,27 @@ def _data_uri(pixels: RgbImage) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")
 
 
-def _tip(score: float | None, votes: int | None) -> str:
-    parts = [] if score is None else [f"score {score:.3f}"]
-    if votes is not None:
-        parts.append(f"{votes} {'vote' if votes == 1 else 'votes'} from the archive")
-    return ", ".join(parts) or "recorded in the archive"
+def _tip(tag: SheetTag) -> str:
+    """What a tag rests on, line by line."""
+    lines = [printable(tag.tag)]
+    if tag.score is not None:
+        lines[0] += f": score {tag.score:.3f}, {tag.votes} {'vote' if tag.votes == 1 else 'votes'}"
+    if tag.earned_by:
+        lines.append("earned by " + " and ".join(map(_earner, tag.earned_by)))
+    if tag.voters:
+        lines.append("strongest voters:")
+    lines += [
+        f"{printable(voter.name)}, similarity {voter.similarity:.2f}, share {voter.share:.2f}"
+        for voter in tag.voters
+    ]
+    return "\n".join(lines)
+
+
+def _earner(earning: SheetEarning) -> str:
+    x0, y0, x1, y1 = earning.box_xyxy_px
+    region = "the whole image" if earning.box is None else f"the box at {x0}, {y0} to {x1}, {y1}"
+    share = f"{earning.share:.0%}"
+    return region if share == "100%" else f"{region} ({share})"
 
 
 def _is_figure(value: object) -> bool:

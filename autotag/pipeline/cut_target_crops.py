@@ -15,6 +15,7 @@ from autotag.domain.identity import detector_of
 from autotag.domain.regions import Region, RgbImage, cut
 from autotag.domain.schemas import TARGET_REGIONS
 from autotag.errors import MissingInputError, RejectedImageError
+from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.make_part import PartRecipe, make_part
 from autotag.pipeline.plan import PipelinePlan, loaded_detector
 from autotag.pipeline.region_rows import region_columns, repeat_for_regions
@@ -28,7 +29,6 @@ from autotag.pipeline.target_parts import (
     part_counts,
 )
 from autotag.pipeline.unit_walk import UnitImages
-from autotag.storage.attempts import died_over
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.folder_files import read_file
 from autotag.storage.layout import crop_name
@@ -47,7 +47,7 @@ class CropForm:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetCropsWorker:
+class TargetCropsWorker(Journalled):
     """Detects and cuts one chunk of a folder."""
 
     plan: PipelinePlan
@@ -71,9 +71,9 @@ class TargetCropsWorker:
         done = done or part_counts(files, joined.stamp.fingerprint)
         return done or make_part(self.plan, files, joined, self._recipe(chunk.key, rows))
 
-    def has_died_over(self, unit: str) -> bool:
-        """Whether a process died while it worked on the chunk."""
-        return died_over(chunk_journal(self.plan, STEP, unit))
+    def journal(self, unit: str) -> UPath:
+        """The chunk's journal of this step."""
+        return chunk_journal(self.plan, STEP, unit)
 
     def _recipe(self, key: str, rows: list[dict[str, Any]]) -> PartRecipe[str, list[Region]]:
         """Media ids in, regions out; crops are saved on the way."""

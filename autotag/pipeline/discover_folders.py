@@ -1,7 +1,7 @@
 """Which folders lie below the target root, which changed since they were processed, and which are quiet."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,9 +22,10 @@ class FoundFolder:
     Attributes:
         key: its partition key.
         signature: changes when a file does.
-        version: changes with every change, also one that is undone later; names one request for a run.
+        version: changes with every change, also one that is undone later.
         changed_s: when it last changed, seconds since the epoch; 0 where the store does not say.
         tagged_by: model id of its tags; empty where there are none, or the folder changed since.
+        results: changes when its tags or their evidence are made again; empty where there are neither.
     """
 
     key: str
@@ -32,6 +33,7 @@ class FoundFolder:
     version: str
     changed_s: float
     tagged_by: str
+    results: str
 
     def is_quiet(self, now_s: float, quiet_s: float, first_seen_s: float) -> bool:
         """Whether nothing changed for `quiet_s`.
@@ -63,7 +65,11 @@ def folder_paths(root: UPath) -> Iterator[str]:
 
 
 def find_folder(layout: Layout, path: str) -> FoundFolder | None:
-    """Look at one folder; None when it holds no image of its own and never did, or is gone."""
+    """Look at one folder; None when it holds no image of its own and never did, or is gone.
+
+    Raises:
+        OSError: its results may not be looked at.
+    """
     folder = layout.target / path
     try:
         files = list_files(folder)
@@ -75,30 +81,42 @@ def find_folder(layout: Layout, path: str) -> FoundFolder | None:
     if not any(_is_named_as_image(file) for file in files) and not tables.images.exists():
         return None
     changed_ns = max([touched_ns, *(file.mtime_ns for file in files)])
+    made_s = [_changed_s(path) for path in (tables.images, tables.evidence, tables.tags)]
     return FoundFolder(
         key=key,
         signature=signature,
         version=f"{signature}-{touched_ns:x}",
         changed_s=changed_ns / 1e9,
-        tagged_by=_tagged_by(tables, signature),
+        tagged_by=_tagged_by(tables, signature, made_s),
+        results="-".join(map(str, made_s[1:])) if any(made_s[1:]) else "",
     )
 
 
-def _tagged_by(tables: FolderTables, signature: str) -> str:
+def _changed_s(file: UPath) -> float:
+    """When a file was written, seconds since the epoch; 0 where there is none."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _tagged_by(tables: FolderTables, signature: str, made_s: Sequence[float]) -> str:
     """Model id of the tags; empty without tags, or where they are older than a manifest of this signature.
 
     It is read from the evidence, which is written with the tags, just before them: tags of a folder are
     megabytes of JSON, a table's stamp is in its footer.
+
+    Args:
+        tables: of the folder.
+        signature: of its files now.
+        made_s: when manifest, evidence and tags were written, seconds since the epoch; 0 for none.
     """
+    if not all(made_s) or made_s[-1] < max(made_s):
+        return ""
     manifest = read_stamp(tables.images)
     if manifest is None or manifest.extra.get("signature") != signature:
         return ""
-    try:
-        tagged = tables.tags.stat().st_mtime
-        made_before = max(tables.images.stat().st_mtime, tables.evidence.stat().st_mtime)
-    except FileNotFoundError:
-        return ""
-    evidence = read_stamp(tables.evidence) if tagged >= made_before else None
+    evidence = read_stamp(tables.evidence)
     return evidence.model_id if evidence else ""
 
 

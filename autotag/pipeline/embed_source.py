@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
+from upath import UPath
 
 from autotag.compute.kernel import Decoded, EmbeddedImage, Kernel, embed_regions
 from autotag.compute.stage_clock import StageClock
@@ -13,12 +14,13 @@ from autotag.domain.counts import StepCounts
 from autotag.domain.regions import Region
 from autotag.domain.schemas import REJECTS, source_embeddings
 from autotag.errors import MissingInputError, RejectedImageError, RetryableError
+from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.plan import PipelinePlan, loaded_detector, loaded_embedder
 from autotag.pipeline.read_source_images import source_fingerprints
 from autotag.pipeline.recorded_boxes import RecordedBoxes, embeddings_fingerprint, is_made_from
 from autotag.pipeline.region_rows import embedding_column, region_columns, repeat_for_regions
 from autotag.pipeline.unit_walk import UnitImages, walk_unit
-from autotag.storage.attempts import AttemptJournal, died_over
+from autotag.storage.attempts import AttemptJournal
 from autotag.storage.layout import SourceTables
 from autotag.storage.removal import remove_file
 from autotag.storage.tables import Stamp, TableWriter, is_current, read_stamp, read_table, write_table
@@ -30,7 +32,7 @@ Runner = Callable[[list[str], Sequence[Decoded]], list[EmbeddedImage | RejectedI
 
 
 @dataclass(frozen=True, slots=True)
-class SourceEmbeddingsWorker:
+class SourceEmbeddingsWorker(Journalled):
     """Embeds shards; models are loaded when the first shard arrives.
 
     Attributes:
@@ -79,9 +81,9 @@ class SourceEmbeddingsWorker:
         recorded = RecordedBoxes(self.plan, self.boxes_from, shard).read() if boxes else None
         return self._embed(shard, images, recorded, new)
 
-    def has_died_over(self, shard: str) -> bool:
-        """Whether a process died while it embedded the shard."""
-        return died_over(self.plan.layout.source(self.plan.model_id).attempt(shard))
+    def journal(self, unit: str) -> UPath:
+        """The shard's journal of this step."""
+        return self.plan.layout.source(self.plan.model_id).attempt(unit)
 
     def _boxes(self, shard: str, pixels: str, stamp: Stamp | None) -> str:
         """Fingerprint of the recorded boxes to be embedded; empty to detect, or where that has been done."""
@@ -96,9 +98,10 @@ class SourceEmbeddingsWorker:
 
     def _embed(self, shard: str, images: pa.Table, recorded: Recorded | None, stamp: Stamp) -> StepCounts:
         clock, tables = StageClock(), self.plan.layout.source(self.plan.model_id)
+        # Before the models are loaded: a death of that is no image's fault.
+        journal = AttemptJournal(self.journal(shard), stamp.fingerprint, self.plan.max_attempts)
         run = self._runner(recorded, clock)
         embedder = loaded_embedder(self.plan.embedder)
-        journal = AttemptJournal(tables.attempt(shard), stamp.fingerprint, self.plan.max_attempts)
         counts = StepCounts(taken=images.num_rows, units=1)
         rejects: list[dict[str, object]] = []
         path = self.plan.layout.shard(shard)
@@ -124,7 +127,7 @@ class SourceEmbeddingsWorker:
                 rejects.extend(_reject_rows(rows, results))
             counts.regions, counts.rejected = writer.rows, len(rejects)
             counts.made = counts.taken - counts.rejected
-            counts.stage_ms = clock.ms
+            counts.stage_ms, counts.notes = clock.ms, clock.notes()
             stamp.extra["counts"] = counts.close(f"source_embeddings of {shard}").to_record()
             rejects.sort(key=lambda row: (row["offset_bytes"], row["key"]))
             table = pa.Table.from_pylist(rejects, schema=REJECTS)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+from upath import UPath
 
 from autotag.compute.kernel import Decoded, EmbeddedImage, embed_regions
 from autotag.compute.stage_clock import StageClock
@@ -12,6 +13,7 @@ from autotag.domain.identity import detector_of
 from autotag.domain.regions import Region
 from autotag.domain.schemas import target_embeddings
 from autotag.errors import MissingInputError, ModelMismatchError, RejectedImageError
+from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.make_part import PartRecipe, make_part
 from autotag.pipeline.plan import PipelinePlan, loaded_embedder
 from autotag.pipeline.region_rows import (
@@ -31,7 +33,6 @@ from autotag.pipeline.target_parts import (
     part_counts,
 )
 from autotag.pipeline.unit_walk import UnitImages
-from autotag.storage.attempts import died_over
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.folder_files import read_file
 from autotag.storage.tables import Stamp, read_schema, read_stamp, read_table
@@ -48,7 +49,7 @@ class RecordedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetEmbeddingsWorker:
+class TargetEmbeddingsWorker(Journalled):
     """Embeds one chunk of a folder."""
 
     plan: PipelinePlan
@@ -71,9 +72,9 @@ class TargetEmbeddingsWorker:
         done = joined_chunk_counts(joined, names) or part_counts(files, joined.stamp.fingerprint)
         return done or make_part(self.plan, files, joined, self._recipe(chunk.key, names, joined.schema))
 
-    def has_died_over(self, unit: str) -> bool:
-        """Whether a process died while it worked on the chunk."""
-        return died_over(chunk_journal(self.plan, STEP, unit))
+    def journal(self, unit: str) -> UPath:
+        """The chunk's journal of this step."""
+        return chunk_journal(self.plan, STEP, unit)
 
     def _recipe(
         self, key: str, names: list[str], schema: pa.Schema

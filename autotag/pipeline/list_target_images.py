@@ -13,8 +13,9 @@ from autotag.domain.counts import StepCounts
 from autotag.domain.identity import media_id
 from autotag.domain.schemas import REJECTS, TARGET_IMAGES
 from autotag.errors import PermanentError, RejectedImageError
+from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.plan import PipelinePlan
-from autotag.storage.attempts import AttemptJournal, died_over
+from autotag.storage.attempts import AttemptJournal
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.folder_files import (
     IMAGE_SUFFIXES,
@@ -51,7 +52,7 @@ def list_target_images(plan: PipelinePlan, key: str) -> StepCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetImagesWorker:
+class TargetImagesWorker(Journalled):
     """Makes the manifest of a folder."""
 
     plan: PipelinePlan
@@ -66,18 +67,15 @@ class TargetImagesWorker:
             counts = StepCounts.from_record(stamp.extra["counts"])
         else:
             known = _known_rows(tables.images, stamp, self.plan.limits)
-            with AttemptJournal(self._journal(key), made_from, self.plan.max_attempts) as journal:
+            with AttemptJournal(self.journal(key), made_from, self.plan.max_attempts) as journal:
                 answers = self._look_at_all(folder, files, known, journal)
                 counts = self._write(key, files, answers, made_from, known)
         remove_tree(tables.parts(STEP))
         return counts
 
-    def has_died_over(self, key: str) -> bool:
-        """Whether a process died while it looked through the folder."""
-        return died_over(self._journal(key))
-
-    def _journal(self, key: str) -> UPath:
-        return self.plan.layout.folder_tables(key).parts(STEP) / "journal.json"
+    def journal(self, unit: str) -> UPath:
+        """The folder's journal of this step."""
+        return self.plan.layout.folder_tables(unit).parts(STEP) / "journal.json"
 
     def _look_at_all(
         self, folder: UPath, files: list[FolderFile], known: _Known, journal: AttemptJournal

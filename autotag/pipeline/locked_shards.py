@@ -1,21 +1,26 @@
 """Keeps two runs off one shard: a worker that holds the shard's lock while it works on it, wherever it runs."""
 
-from autotag.compute.engine import JournallingWorker, WorkerPlan
+from typing import Any
+
+from upath import UPath
+
+from autotag.compute.engine import WorkerPlan
 from autotag.domain.counts import StepCounts
+from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.plan import PipelinePlan
-from autotag.storage.locks import held
+from autotag.storage.locks import held, shard_lock
 
 
-class LockedShardWorker:
+class LockedShardWorker(Journalled):
     """Another worker, one process at a time a shard and model id."""
 
     def __init__(self, plan: PipelinePlan, worker: WorkerPlan) -> None:
-        self._tables = plan.layout.source(plan.model_id)
-        self._worker = worker.make(*worker.arguments)
+        self._plan = plan
+        self._worker: Any = worker.make(*worker.arguments)
 
-    def has_died_over(self, shard: str) -> bool:
-        """Whether a process died over the shard before, as the other worker knows."""
-        return isinstance(self._worker, JournallingWorker) and self._worker.has_died_over(shard)
+    def journal(self, unit: str) -> UPath:
+        """The other worker's."""
+        return self._worker.journal(unit)
 
     def __call__(self, shard: str) -> StepCounts:
         """What the other worker returns.
@@ -23,7 +28,7 @@ class LockedShardWorker:
         Raises:
             InUseError: another process works on the shard; its other shards are not held up.
         """
-        with held(self._tables.lock(shard), f"shard {shard}"):
+        with held(shard_lock(self._plan.layout, self._plan.model_id, shard)):
             return self._worker(shard)
 
 

@@ -64,7 +64,8 @@ def make_part(
         counts = StepCounts(
             taken=len(recipe.inputs), made=len(kept) + len(reused), rejected=len(rejects), units=1
         )
-        counts.reused, counts.regions, counts.stage_ms = len(reused), table.num_rows, clock.ms
+        counts.reused, counts.regions = len(reused), table.num_rows
+        counts.stage_ms, counts.notes = clock.ms, clock.notes()
         extra = {"counts": counts.close(f"{step} of {files.chunk.key}").to_record()}
         stamp = Stamp(step, plan.model_id, joined.stamp.fingerprint, extra)
         commit_part(files, table, reject_rows(rejects), stamp)

@@ -156,11 +156,22 @@ def _sample(reference: Reference, count: int) -> Ints:
     """Images that have tags, in rising order."""
     ends = np.cumsum([shard.images for shard in reference.manifest.shards.values()], dtype=np.int64)
     starts = np.append(0, ends[:-1])
-    chosen = _spread(np.flatnonzero(ends > starts), MAX_SHARDS_READ)
-    spans = zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True)
-    numbers = np.concatenate([np.arange(start, end) for start, end in spans])
-    tags = reference.mapping.images(numbers, ["tags"])["tags"]
-    return _spread(numbers[list_lengths(tags) > 0], count)
+    filled = np.flatnonzero(ends > starts)
+    chosen = _spread(filled, MAX_SHARDS_READ)
+    tagged = [
+        _tagged(reference, np.arange(int(starts[shard]), int(ends[shard]))) for shard in chosen.tolist()
+    ]
+    # Where none of these has tags, one of the others may.
+    for shard in np.setdiff1d(filled, chosen).tolist():
+        if any(len(numbers) for numbers in tagged):
+            break
+        tagged.append(_tagged(reference, np.arange(int(starts[shard]), int(ends[shard]))))
+    return _spread(np.concatenate([np.zeros(0, np.int64), *tagged]), count)
+
+
+def _tagged(reference: Reference, numbers: Ints) -> Ints:
+    """Those of some images that have tags."""
+    return numbers[list_lengths(reference.mapping.images(numbers, ["tags"])["tags"]) > 0]
 
 
 def _spread(numbers: Ints, count: int) -> Ints:

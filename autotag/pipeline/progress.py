@@ -8,7 +8,7 @@ from typing import Protocol
 from upath import UPath
 
 from autotag.domain.counts import StepCounts
-from autotag.storage.attempts import progress as images_under_way
+from autotag.storage.attempts import images_done
 from autotag.storage.roots import is_local
 
 POLL_INTERVAL_S = 0.5
@@ -61,7 +61,8 @@ def listening(listener: ProgressListener) -> Iterator[None]:
 class StepProgress:
     """Progress of one step: what its finished units counted, plus what journals say of units under way.
 
-    The journals are looked at only where somebody listens.
+    The journals, one a unit, are looked at only where somebody listens. One that stands as it stood before is of a
+    killed run, whose unit nobody has begun again yet.
     """
 
     def __init__(self, step: str, total: int, journals: Sequence[UPath]) -> None:
@@ -72,6 +73,7 @@ class StepProgress:
         _listener.started(step, total)
         self._poller = threading.Thread(target=self._poll, daemon=True, name=f"progress of {step}")
         if journals and not isinstance(_listener, _Nobody):
+            self._left_over = images_done(journals)
             self._poller.start()
 
     def unit_done(self, counts: StepCounts) -> None:
@@ -93,5 +95,6 @@ class StepProgress:
     def _poll(self) -> None:
         interval_s = POLL_INTERVAL_S if all(map(is_local, self._journals)) else STORE_POLL_INTERVAL_S
         while not self._stop.wait(interval_s):
-            under_way = sum(images_under_way(directory) for directory in self._journals)
+            found = zip(images_done(self._journals), self._left_over, strict=True)
+            under_way = sum(done for done, left_over in found if done != left_over)
             _listener.advanced(self._step, self._done + under_way)

@@ -51,7 +51,7 @@ def read_folder_tags(plan: PipelinePlan, key: str) -> FolderTags:
         BadTagsError: the file is not a tags.json.
     """
     path = plan.layout.folder_tables(key).tags
-    remedy = f"run `autotag tag-target --folder {shlex.quote(folder_path(key))}`"
+    remedy = f"run `autotag process-target --folder {shlex.quote(folder_path(key))}`"
     try:
         document = json.loads(path.read_bytes())
         return _folder_tags(document)

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from upath import UPath
 
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import media_id
 from autotag.domain.schemas import REJECTS, SOURCE_IMAGES
 from autotag.errors import BadTagsError, MissingInputError, RejectedImageError
+from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.plan import PipelinePlan
-from autotag.storage.attempts import AttemptJournal, died_over
+from autotag.storage.attempts import AttemptJournal
 from autotag.storage.fingerprints import file_version, fingerprint
 from autotag.storage.images import probe_image, quick_perceptual_hash
 from autotag.storage.removal import remove_file
@@ -23,7 +25,7 @@ IMAGES_A_NOTE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class SourceImagesWorker:
+class SourceImagesWorker(Journalled):
     """Makes the manifests of shards."""
 
     plan: PipelinePlan
@@ -41,12 +43,10 @@ class SourceImagesWorker:
         made_from = fingerprint(pixels=pixels, tags=tags)
         stamp = read_stamp(tables.images(shard))
         if stamp and stamp.fingerprint == made_from and is_current(tables.rejects(shard), made_from):
-            remove_file(
-                tables.image_attempt(shard)
-            )  # of a process that died between its last table and its journal
+            remove_file(self.journal(shard))  # of a process that died between its last table and its journal
             return StepCounts.from_record(stamp.extra["counts"])
         manifest = _Manifest(read_tags(self.plan.layout.tags(shard)))
-        with AttemptJournal(tables.image_attempt(shard), pixels, self.plan.max_attempts) as journal:
+        with AttemptJournal(self.journal(shard), pixels, self.plan.max_attempts) as journal:
             self._read(shard, manifest, journal)
             counts = manifest.counts.close(f"source_images of {shard}")
             extra = {"counts": counts.to_record(), "pixels": pixels, "tags": tags}
@@ -57,9 +57,9 @@ class SourceImagesWorker:
             write_table(tables.images(shard), images, SOURCE_IMAGES, stamp)
         return counts
 
-    def has_died_over(self, shard: str) -> bool:
-        """Whether a process died while it looked through the shard."""
-        return died_over(self.plan.layout.source(self.plan.model_id).image_attempt(shard))
+    def journal(self, unit: str) -> UPath:
+        """The shard's journal of this step."""
+        return self.plan.layout.source(self.plan.model_id).image_attempt(unit)
 
     def _read(self, shard: str, manifest: "_Manifest", journal: AttemptJournal) -> None:
         """Images are numbered in tar order: what comes next has no other name before it is there."""

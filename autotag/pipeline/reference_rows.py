@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import pyarrow as pa
 from autotag.domain.arrow_columns import is_equal
 from autotag.domain.counts import StepCounts
 from autotag.domain.vectors import vectors_from_arrow
-from autotag.errors import ModelMismatchError, RetryableError
+from autotag.errors import MissingInputError, ModelMismatchError, RetryableError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.reference.manifest import ReleasedShard
 from autotag.reference.protocols import Batch
@@ -56,9 +57,13 @@ class ReferenceRows:
         self._find_copies()
 
     def tables(self) -> Iterator[pa.Table]:
-        """The kept rows of each shard, in order: media_id, key, region_index, box_xyxy_px, phash, tags."""
+        """The kept rows of each shard, in order: media_id, key, region_index, box_xyxy_px, phash, tags.
+
+        Raises:
+            RetryableError: as `batches` does.
+        """
         for shard in self.shards:
-            rows = read_table(self._tables.embeddings(shard), _MAPPED)
+            rows = self._read(shard, _MAPPED)
             yield self._with_all_tags(rows.filter(pa.array(self._kept[shard])))
 
     def batches(self) -> Iterator[Batch]:
@@ -68,13 +73,8 @@ class ReferenceRows:
             RetryableError: a shard was embedded again, or removed, since these rows were looked through.
         """
         for shard in self.shards:
-            stamp = read_stamp(self._tables.embeddings(shard))
-            if stamp is None or embeddings_state(stamp) != self.shards[shard].state:
-                raise RetryableError(
-                    f"{self._tables.embeddings(shard)} changed while the index was built; run autotag build-index again"
-                )
             mask, first = self._kept[shard], 0
-            for batch in iter_batches(self._tables.embeddings(shard), ["embedding"], ROWS_A_BATCH):
+            for batch in self._vectors(shard):
                 vectors = vectors_from_arrow(batch.column(0))
                 yield vectors[mask[first : first + len(vectors)]]
                 first += len(vectors)
@@ -93,6 +93,29 @@ class ReferenceRows:
             first += len(batch)
         return np.concatenate(found), wanted
 
+    def _read(self, shard: str, columns: list[str]) -> pa.Table:
+        try:
+            return read_table(self._tables.embeddings(shard), columns, check=partial(self._check, shard))
+        except MissingInputError as error:
+            raise self._changed(shard) from error
+
+    def _vectors(self, shard: str) -> Iterator[pa.RecordBatch]:
+        try:
+            check = partial(self._check, shard)
+            yield from iter_batches(self._tables.embeddings(shard), ["embedding"], ROWS_A_BATCH, check)
+        except MissingInputError as error:
+            raise self._changed(shard) from error
+
+    def _check(self, shard: str, stamp: Stamp | None) -> None:
+        """The rows must be those that were looked through."""
+        if stamp is None or embeddings_state(stamp) != self.shards[shard].state:
+            raise self._changed(shard)
+
+    def _changed(self, shard: str) -> RetryableError:
+        return RetryableError(
+            f"{self._tables.embeddings(shard)} changed while the index was built; run autotag build-index again"
+        )
+
     def _state(self, shard: str) -> str:
         path = self._tables.embeddings(shard)
         stamp = read_stamp(path)
@@ -107,7 +130,7 @@ class ReferenceRows:
         """Settle which rows are kept, and what the copies that are not say about the images that are."""
         seen: set[bytes] = set()
         for shard in self.shards:
-            rows = read_table(self._tables.embeddings(shard), ["media_id", "kind", "tags"])
+            rows = self._read(shard, ["media_id", "kind", "tags"])
             whole = is_equal(rows["kind"], "image")
             images = rows.filter(pa.array(whole))
             is_new = np.ones(images.num_rows, np.bool_)

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from upath import UPath
-
 from autotag.compute.engine import Engine, UnitResult, WorkerPlan
 from autotag.domain.counts import StepCounts
 from autotag.errors import AutotagError, PermanentError, RetryableError, SettingsError
+from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.progress import StepProgress
 
 
@@ -26,7 +25,6 @@ class Step:
         worker: what runs a unit.
         units: their names.
         total_images: for the progress bar; 0 where it is not known.
-        journals: directories whose journals tell how far units under way are.
         on_unit: called with each unit's result as it comes.
     """
 
@@ -34,7 +32,6 @@ class Step:
     worker: WorkerPlan
     units: Sequence[str]
     total_images: int = 0
-    journals: Sequence[UPath] = ()
     on_unit: Callable[[UnitResult], None] = _nothing
 
 
@@ -47,7 +44,9 @@ def run_step(engine: Engine, step: Step) -> StepCounts:
     """
     started = time.perf_counter()
     total, failed = StepCounts(), []
-    progress = StepProgress(step.name, step.total_images, step.journals)
+    worker = step.worker.make(*step.worker.arguments)
+    journals = [worker.journal(unit) for unit in step.units] if isinstance(worker, Journalled) else []
+    progress = StepProgress(step.name, step.total_images, journals)
     try:
         # Closed at once when cancelled: a generator left to the collector keeps its actors alive.
         with closing(engine.run(step.worker, step.units)) as results:

@@ -14,7 +14,7 @@ from pydantic_settings.exceptions import SettingsError as EnvironmentValueError
 from autotag.errors import SettingsError
 from autotag.settings.environment import PREFIX, refuse_unknown_sections
 from autotag.settings.file import find_file, read_toml
-from autotag.settings.messages import explain, explain_variable
+from autotag.settings.messages import explain, explain_types, explain_variable
 from autotag.settings.profiles import apply_profile
 from autotag.settings.sections import (
     Compute,
@@ -76,10 +76,12 @@ class Settings(Section):
         refuse_unknown_sections(sections)
         file = find_file(config)
         values = apply_profile(read_toml(file) if file else {}, file)
+        if file:
+            _refuse_wrong_types(values, file)
         try:
             settings = cls(**dict(_FileAndEnvironment(**values)))
         except ValidationError as error:
-            raise SettingsError(explain(error, file)) from error
+            raise SettingsError(explain(error, file, Settings)) from error
         except EnvironmentValueError as error:
             raise SettingsError(explain_variable(str(error), sections)) from error
         settings._file = file
@@ -124,6 +126,15 @@ class Settings(Section):
             if isinstance(section, Section):
                 flat |= {f"{name}.{key}": value for key, value in section}
         return flat
+
+
+def _refuse_wrong_types(values: dict[str, Any], file: Path) -> None:
+    """TOML has types, so "2" is no integer there; in the environment everything is text. All else is judged later."""
+    try:
+        Settings.model_validate(values, strict=True)
+    except ValidationError as error:
+        if told := explain_types(error, file):
+            raise SettingsError(told) from error
 
 
 class _FileAndEnvironment(BaseSettings, Settings):  # pyright: ignore[reportIncompatibleVariableOverride]

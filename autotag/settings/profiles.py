@@ -19,6 +19,7 @@ PROFILES: dict[str, dict[str, dict[str, Any]]] = {
         },
         "compute": {"batch_images": 64, "in_process_below": 16},
         "ray": {"gpus_per_actor": 1.0, "cpus_per_actor": 4.0},
+        "index": {"device": "cuda"},
     },
 }
 

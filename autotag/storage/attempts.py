@@ -1,19 +1,22 @@
 """Journals of units under way: what was in a process's hands when it died, and how far it has come.
 
 A worker writes down the images it is about to touch. When its process dies, the next attempt at the unit, in
-whichever run, finds them, goes through them one at a time, and leaves out the one that has killed a process too
-often, time after time. What a journal says holds for the same inputs and settings only.
+whichever run, finds them and goes through them one at a time. Where the process that had given it the unit saw it die,
+with one image in its hands, that image has killed it; one that does so too often, time after time, is left out. A
+death that nobody outlived (of the whole run, of the machine) makes images suspect, and condemns none. What a journal
+says holds for the same inputs and settings only.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
 from upath import UPath
 
-from autotag.errors import RejectedImageError
+from autotag.errors import AutotagError, RejectedImageError
 from autotag.storage.removal import remove_file
 from autotag.storage.roots import is_local
 from autotag.storage.tables import write_text
@@ -30,6 +33,14 @@ class _Page:
     suspects: list[str] = field(default_factory=list)
     done: int = 0
     total: int = 0
+
+    def suspect_in_flight(self) -> None:
+        """A process died: whatever it had in its hands may have killed it."""
+        self.suspects = sorted({*self.suspects, *self.in_flight})
+        self.in_flight = []
+
+    def line(self) -> str:
+        return json.dumps(asdict(self)) + "\n"
 
 
 class AttemptJournal:
@@ -58,27 +69,25 @@ class AttemptJournal:
         self.batches_a_note = 1 if self._local else STORE_BATCHES_A_NOTE
         page = _read(path)
         self._page = page if page.made_from == made_from else _Page(made_from)
-        self._blame()
+        if self._page.in_flight:
+            self._page.suspect_in_flight()
+            self._write()
         self._suspects = frozenset(self._page.suspects)
-
-    def _blame(self) -> None:
-        """What was in flight when a process died is suspect; what was alone in flight has killed it."""
-        page = self._page
-        if len(page.in_flight) == 1:
-            page.deaths[page.in_flight[0]] = page.deaths.get(page.in_flight[0], 0) + 1
-        page.suspects = sorted({*page.suspects, *page.in_flight})
-        page.in_flight = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """The unit is committed: the journal goes. Or it was given up: nothing is in flight any more."""
-        if kind is not None and self.has_suspects:
-            self._page.in_flight = []
-            self._write()
-        elif self._is_begun:
+        if kind is None:
             remove_file(self._path)
+            return
+        with suppress(OSError, AutotagError):  # the error that is under way says more
+            if self.has_suspects:
+                self._page.in_flight = []
+                self._write()
+            elif self._is_begun:
+                remove_file(self._path)
 
     @property
     def has_suspects(self) -> bool:
@@ -131,7 +140,7 @@ class AttemptJournal:
         self._write()
 
     def _write(self) -> None:
-        line = json.dumps(asdict(self._page)) + "\n"
+        line = self._page.line()
         if self._is_begun and self._local:
             try:
                 with self._local.open("a", encoding="utf-8") as stream:
@@ -150,13 +159,24 @@ def died_over(path: UPath) -> bool:
     return bool(page.in_flight or page.suspects)
 
 
-def progress(directory: UPath) -> int:
-    """Images done in all units under way; 0 where the directory is not there, or goes while one looks."""
-    try:
-        pages = [path for path in directory.iterdir() if path.suffix == ".json"]
-    except OSError:
-        return 0
-    return sum(_read(path).done for path in pages)
+def note_death(path: UPath) -> str:
+    """Write down that the process which worked on the journal's unit died, as the one that gave it the unit saw.
+
+    Returns:
+        What is known of the unit's images by now.
+    """
+    page = _read(path)
+    if page.in_flight:
+        if len(page.in_flight) == 1:
+            page.deaths[page.in_flight[0]] = page.deaths.get(page.in_flight[0], 0) + 1
+        page.suspect_in_flight()
+        write_text(path, page.line(), durable=False)
+    return json.dumps([page.suspects, page.deaths], sort_keys=True)
+
+
+def images_done(journals: Iterable[UPath]) -> list[int]:
+    """Images done of each journal's unit; 0 where there is no journal."""
+    return [_read(path).done for path in journals]
 
 
 def _read(path: UPath) -> _Page:

@@ -1,21 +1,26 @@
 """Locks on what one process may work on at a time: a folder's results, a shard's tables, a model's releases.
 
-The operating system holds them, so a holder that is killed lets go. An object store has none: there, only Dagster's
-pools keep two runs apart.
+The operating system holds them, so a holder that is killed lets go. An object store has none, and nor have some network
+file systems: there, only Dagster's pools keep two runs apart.
 """
 
+import errno
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from upath import UPath
 
 from autotag.errors import InUseError, UnwritableRootError
+from autotag.storage.layout import Layout
 from autotag.storage.removal import remove_file
 from autotag.storage.roots import is_local, make_directory
 from autotag.storage.tables import write_text
@@ -23,61 +28,123 @@ from autotag.storage.tables import write_text
 PATIENCE_S = 3.0
 """Long enough for another run's short step, and for a killed worker to end; nobody waits longer for a sentence."""
 
+WITHOUT_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What a file system without locks answers."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What is locked.
+
+    Attributes:
+        path: of the lock file; who holds it is told in a file beside it.
+        what: its name in messages: "folder birds".
+    """
+
+    path: UPath
+    what: str
+
+
+def folder_lock(layout: Layout, key: str) -> Lock:
+    """Of a target folder's results."""
+    return Lock(layout.folder_tables(key).lock, f"folder {key}")
+
+
+def shard_lock(layout: Layout, model_id: str, shard: str) -> Lock:
+    """Of a shard's tables."""
+    return Lock(layout.source(model_id).lock(shard), f"shard {shard}")
+
+
+def index_lock(layout: Layout, model_id: str) -> Lock:
+    """Of a model's reference index."""
+    return Lock(layout.index_lock(model_id), f"the reference index of {model_id}")
+
 
 @contextmanager
-def held(path: UPath, what: str) -> Iterator[None]:
-    """Hold a lock inside the block, waiting `PATIENCE_S` for it; the lock file stays. On an object store nothing is held.
+def held(lock: Lock) -> Iterator[None]:
+    """Hold a lock inside the block, waiting `PATIENCE_S` for it; the lock file stays.
 
-    Args:
-        path: of the lock file; who holds it is told in a file beside it.
-        what: is locked, for the message: "folder birds".
+    Nothing is held on an object store, and where the file system has no locks, which is logged once a process.
 
     Raises:
         InUseError: another process holds it; the message says who, since when, and what to do.
         UnwritableRootError: the file system refuses.
     """
-    if not is_local(path):
+    taken = _take(lock) if is_local(lock.path) else None
+    if taken is None:
         yield
         return
-    make_directory(path.parent)
-    lock = FileLock(path.path)
     try:
-        lock.acquire(timeout=PATIENCE_S)
-    except Timeout as error:
-        raise InUseError(_told(path, what)) from error
-    except OSError as error:
-        raise UnwritableRootError(
-            f"{path}: cannot be locked ({error.strerror or error}); make it writable or set another root under [paths]"
-        ) from error
-    try:
-        _sign(path)
+        _sign(lock.path)
         yield
     finally:
-        remove_file(_holder(path))
-        lock.release()
+        # Who held it is only told to people: what they are told must not keep the lock, or hide an error.
+        with suppress(OSError):
+            remove_file(_holder(lock.path))
+        taken.release()
 
 
-def is_held(path: UPath) -> bool:
-    """Whether another holds the lock now; never on an object store."""
-    if not is_local(path) or not path.exists():
+def is_held(lock: Lock) -> bool:
+    """Whether another holds the lock now; never on an object store.
+
+    A lock that cannot be looked at, such as another account's, counts as free: who takes it is told why not.
+    """
+    if not is_local(lock.path):
         return False
-    lock = FileLock(path.path)
     try:
-        lock.acquire(blocking=False)
+        if not lock.path.exists():
+            return False
+        with _file_lock(lock.path).acquire(blocking=False):
+            return False
     except Timeout:
         return True
-    lock.release()
-    return False
+    except OSError:
+        return False
 
 
-def refuse_held(path: UPath, what: str) -> None:
+def refuse_held(lock: Lock) -> None:
     """Nothing, where nobody holds the lock.
 
     Raises:
         InUseError: another process holds it.
     """
-    if is_held(path):
-        raise InUseError(_told(path, what))
+    if is_held(lock):
+        raise InUseError(_told(lock))
+
+
+def _take(lock: Lock) -> FileLock | None:
+    """The lock, taken; None where the file system has none."""
+    make_directory(lock.path.parent)
+    file_lock = _file_lock(lock.path)
+    try:
+        file_lock.acquire(timeout=PATIENCE_S)
+    except Timeout as error:
+        raise InUseError(_told(lock)) from error
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in WITHOUT_LOCKS:
+            raise UnwritableRootError(
+                f"{lock.path}: cannot be locked ({error.strerror or error}); make it writable or set another root"
+                " under [paths]"
+            ) from error
+        _tell_once(str(error))
+        return None
+    return file_lock
+
+
+def _file_lock(path: UPath) -> FileLock:
+    # Without its fallback, files whose existence is the lock: they outlive a holder that is killed.
+    return FileLock(path.path, fallback_to_soft=False)
+
+
+@cache
+def _tell_once(error: str) -> None:
+    _log.warning(
+        "The file system of the data has no locks (%s): work goes on without, and only Dagster's pools keep runs apart;"
+        " start no command beside a run that works on the same folder, shard or index",
+        error,
+    )
 
 
 def _sign(path: UPath) -> None:
@@ -86,14 +153,14 @@ def _sign(path: UPath) -> None:
     write_text(_holder(path), json.dumps(facts), durable=False)
 
 
-def _told(path: UPath, what: str) -> str:
+def _told(lock: Lock) -> str:
     who, since = "another process", ""
     # It may let go, or be about to sign, just now.
     with suppress(OSError, ValueError, KeyError, TypeError):
-        facts = json.loads(_holder(path).read_text(encoding="utf-8"))
+        facts = json.loads(_holder(lock.path).read_text(encoding="utf-8"))
         who, since = f"process {facts['process']} on {facts['host']}", f" since {facts['since']}"
     return (
-        f"{what} is being worked on by {who}{since} ({path}); wait for it, or end it: its lock ends with it,"
+        f"{lock.what} is being worked on by {who}{since} ({lock.path}); wait for it, or end it: its lock ends with it,"
         " and what it finished is kept"
     )
 

@@ -1,6 +1,8 @@
 """Arrow tables that are looked up where they lie: written once in batches of one size, then mapped and never read whole."""
 
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -8,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from autotag.errors import CorruptIndexError
+from autotag.errors import CorruptIndexError, UnwritableRootError
 
 BATCH_ROWS = 65_536
 """Rows of a record batch, but for the last. Only so does a row's number say which batch holds it."""
@@ -22,6 +24,9 @@ class MappedTableWriter:
     """Streams rows into a local Arrow IPC file, uncompressed. Holds one batch.
 
     The file is no table before the block ends without an error.
+
+    Raises:
+        UnwritableRootError: the disk is full, or the place cannot be written.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -30,8 +35,9 @@ class MappedTableWriter:
         self._waiting = self._schema.empty_table()
 
     def __enter__(self) -> Self:
-        self._stream = self._path.open("wb")
-        self._writer = pa.ipc.new_file(self._stream, self._schema)
+        with self._told():
+            self._stream = self._path.open("wb")
+            self._writer = pa.ipc.new_file(self._stream, self._schema)
         return self
 
     def write(self, rows: pa.Table) -> None:
@@ -43,14 +49,24 @@ class MappedTableWriter:
         self._waiting = waiting
 
     def _put(self, rows: pa.Table) -> None:
-        for batch in rows.combine_chunks().to_batches():
-            self._writer.write_batch(batch)
+        with self._told():
+            for batch in rows.combine_chunks().to_batches():
+                self._writer.write_batch(batch)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        with self._stream:
+        with self._told(), self._stream:
             if kind is None:
                 self._put(self._waiting)
                 self._writer.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UnwritableRootError(
+                f"{self._path}: cannot be written ({error.strerror or error}); make room or make it writable"
+            ) from error
 
 
 class MappedTable:

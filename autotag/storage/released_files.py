@@ -54,10 +54,12 @@ class FileHashes:
         return sha256
 
     def _remember(self, path: Path, mark: _Mark, sha256: str) -> None:
-        self._known[path] = mark, sha256
-        if self._receipts is None or time.time_ns() - max(mark["mtime_ns"], mark["ctime_ns"]) < _QUIET_NS:
+        if time.time_ns() - max(mark["mtime_ns"], mark["ctime_ns"]) < _QUIET_NS:
             return
-        text = json.dumps({"path": str(path), "mark": mark, "sha256": sha256})
+        self._known[path] = mark, sha256
+        if self._receipts is None:
+            return
+        text = json.dumps({"mark": mark, "sha256": sha256})
         try:
             write_text(UPath(self._receipt_of(path, self._receipts)), text, durable=False)
         except UnwritableRootError:

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +55,9 @@ def vars_of(stamp: Stamp) -> dict[str, Any]:
         "fingerprint": stamp.fingerprint,
         "extra": stamp.extra,
     }
+
+
+StampCheck = Callable[[Stamp | None], None]
 
 
 class TableWriter:
@@ -127,9 +130,13 @@ def read_stamp(path: UPath) -> Stamp | None:
     """The stamp of a table; None when the table is missing, unreadable or not ours."""
     try:
         with open_for_arrow(path) as stream:
-            metadata = pq.read_metadata(stream).metadata or {}
+            return _stamp_of(pq.read_metadata(stream))
     except (OSError, pa.ArrowInvalid):
         return None
+
+
+def _stamp_of(footer: pq.FileMetaData) -> Stamp | None:
+    metadata = footer.metadata or {}
     if _STAMP_KEY not in metadata:
         return None
     try:
@@ -151,6 +158,7 @@ def read_table(
     *,
     made_by: str = "",
     span: tuple[str, str, str] | None = None,
+    check: StampCheck | None = None,
 ) -> pa.Table:
     """Read a table.
 
@@ -160,6 +168,7 @@ def read_table(
         made_by: the asset to name when the table is missing or damaged.
         span: a text column, and its first and last value wanted, both included; in a table sorted by that
             column the rest is not even read.
+        check: raises for a stamp it does not want; it gets the one of the very file that is read.
 
     Raises:
         MissingInputError: the table is not there.
@@ -168,6 +177,8 @@ def read_table(
     filters = [(span[0], ">=", span[1]), (span[0], "<=", span[2])] if span else None
     try:
         with open_for_arrow(path) as stream:
+            if check is not None:
+                check(_stamp_of(pq.read_metadata(stream)))
             return pq.read_table(stream, columns=columns, filters=filters)
     except FileNotFoundError as error:
         raise MissingInputError(_missing(path, made_by)) from error
@@ -176,8 +187,10 @@ def read_table(
         raise PermanentError(f"{path} is damaged ({error}); {remedy}") from error
 
 
-def iter_batches(path: UPath, columns: list[str], rows: int = 4096) -> Iterator[pa.RecordBatch]:
-    """Stream a table's rows in order, `rows` at a time.
+def iter_batches(
+    path: UPath, columns: list[str], rows: int = 4096, check: StampCheck | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Stream a table's rows in order, `rows` at a time; `check` as in `read_table`.
 
     Raises:
         MissingInputError: the table is not there.
@@ -187,7 +200,10 @@ def iter_batches(path: UPath, columns: list[str], rows: int = 4096) -> Iterator[
     except FileNotFoundError as error:
         raise MissingInputError(_missing(path, "")) from error
     with source as stream:
-        yield from pq.ParquetFile(stream).iter_batches(rows, columns=columns)
+        file = pq.ParquetFile(stream)
+        if check is not None:
+            check(_stamp_of(file.metadata))
+        yield from file.iter_batches(rows, columns=columns)
 
 
 def read_schema(path: UPath) -> pa.Schema:

@@ -55,6 +55,19 @@ def test_probes_are_rows_of_the_index():
     np.testing.assert_array_equal(probes, vectors[rows].astype(np.float32))
 
 
+def test_a_build_that_loses_rows_ends_the_command_with_one_and_without_figures(monkeypatch, capsys):
+    def loses_a_row(plan, batches, path, options):
+        vectors = np.concatenate(list(batches()))
+        return build_index(
+            plan_index(len(vectors) - 1, 8, 1 << 30), CountedVectors(vectors[1:]), path, options
+        )
+
+    monkeypatch.setattr(index_recall, "build_index", loses_a_row)
+    code, told = _run(monkeypatch, capsys, "--rows", "50", "--dim", "8")
+    assert (code, told.out) == (1, "")
+    assert told.err.startswith("failed: 49 rows in the index, 50 were streamed, 50 were made")
+
+
 def test_rows_that_were_streamed_and_not_indexed_void_the_figures(monkeypatch, tmp_path):
     vectors = np.eye(8, dtype=np.float16)
     short = plan_index(7, 8, 1 << 30)

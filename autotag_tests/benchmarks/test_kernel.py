@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,32 @@ from benchmarks.kernel_pass import FixedBoxes, run_kernel
 from benchmarks.made_inputs import synthetic_jpegs
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kernel.py"
-NOT_NEEDED = ("pyarrow", "pydantic", "ray", "dagster", "faiss", "openvino", "upath", "fsspec")
-BLOCKER = f"""
+NOT_NEEDED = [
+    "pyarrow",
+    "pydantic",
+    "pydantic_settings",
+    "ray",
+    "dagster",
+    "faiss",
+    "openvino",
+    "upath",
+    "fsspec",
+    "s3fs",
+    "transformers",
+    "tokenizers",
+    "pandas",
+    "typer",
+    "rich",
+]
+WITHOUT_THEM = f"""
 import runpy, sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name in {NOT_NEEDED!r} or name.partition(".")[0] in {NOT_NEEDED!r}:
-            raise ImportError(name + " is blocked")
-sys.meta_path.insert(0, Blocker())
+from importlib.machinery import PathFinder
+class Without(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        wanted = name.partition(".")[0] not in {NOT_NEEDED!r}
+        return PathFinder.find_spec(name, path, target) if wanted else None
+sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sys.meta_path]
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -59,6 +78,16 @@ def test_synthetic_pictures_differ_and_weigh_as_much_as_photographs():
     assert all(60_000 < len(file) < 400_000 for file in files)
 
 
+@pytest.mark.parametrize("name", NOT_NEEDED)
+def test_what_the_script_does_without_is_installed_here_and_not_found_there(name, tmp_path):
+    assert find_spec(name), f"{name} is not installed: the test of the script shows nothing about it"
+    script = tmp_path / "script.py"
+    script.write_text(f"import {name}")
+    command = [sys.executable, "-c", WITHOUT_THEM, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert f"ModuleNotFoundError: No module named '{name}'" in done.stderr
+
+
 @pytest.mark.slow
 def test_the_script_runs_where_only_the_model_libraries_are_installed():
     tiny = [
@@ -74,7 +103,7 @@ def test_the_script_runs_where_only_the_model_libraries_are_installed():
         "ViT-S-32-alt",
         "--json",
     ]
-    command = [sys.executable, "-c", BLOCKER, str(SCRIPT), *tiny]
+    command = [sys.executable, "-c", WITHOUT_THEM, str(SCRIPT), *tiny]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout.splitlines()[-1])

@@ -1,17 +1,19 @@
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import measured_pass, source_pass
+from benchmarks import measured_pass, memory, source_pass
 from benchmarks.bare_models import Limit, measure_limits
 from benchmarks.corpus import make_archive
 from benchmarks.measured_pass import CountsDoNotCloseError, PassOptions, check_counts, run_source_pass
 from benchmarks.pass_process import PassRequest, run_pass
-from benchmarks.watched_process import REPOSITORY
+from benchmarks.watched_process import REPOSITORY, Watched
 
 FAKES = {"models": {"detector": "fake", "embedder": "fake"}, "compute": {"batch_images": 2}}
 
@@ -66,6 +68,79 @@ def test_rows_missing_from_a_table_void_the_figures(corpus, told, tmp_path):
             pq.write_table(table.slice(1) if name == "embeddings" else table, tmp_path / file)
     with pytest.raises(CountsDoNotCloseError, match="rows of embeddings"):
         check_counts({**told, "tables": str(tmp_path)}, list(corpus.shards), 5)
+
+
+def _lose_row(told, table):
+    path = next(Path(told["tables"], table).iterdir())
+    pq.write_table(pq.read_table(path).slice(1), path)
+
+
+def _lose_image(told, _):
+    """As from a tar that was read up to its last picture but one: the rest agrees."""
+    for step in told["steps"].values():
+        step["counts"]["in"] -= 1
+
+
+LOSSES = [(_lose_row, "images"), (_lose_row, "embeddings"), (_lose_image, "")]
+LIMIT = Limit("cut", 1, 1, 4, 8, 1.0, 1.0, 1.0)
+
+
+def pass_in_this_process(monkeypatch, lose):
+    """A benchmark's passes run here and `lose` changes what came of them."""
+
+    def watch(command):
+        told = run_pass(PassRequest(**json.loads(Path(command[-1]).read_text())))
+        lose(told)
+        return Watched(json.dumps({"entered": 1.0, **told}), "", 0.0, 2.0, 1.0, 50.0)
+
+    monkeypatch.setattr(measured_pass, "watch", watch)
+    monkeypatch.setattr(source_pass, "measure_limits", lambda bare, cores: [LIMIT])
+
+
+def run_main(monkeypatch, corpus, benchmark, *words):
+    given = ["--engine", "in-process", "--cores", "1", "--dir", str(corpus.root.parent), "--json"]
+    fakes = ["--detector", "fake", "--embedder", "fake"]
+    monkeypatch.setattr(sys, "argv", ["benchmark", *given, *fakes, *words])
+    return benchmark.main()
+
+
+def test_the_command_gives_figures_when_the_counts_close(monkeypatch, capsys, corpus):
+    pass_in_this_process(monkeypatch, lambda told: None)
+    assert run_main(monkeypatch, corpus, source_pass, "--images", "5", "--shards", "2", "--repeat", "2") == 0
+    told = capsys.readouterr()
+    assert "counts close; median of 2" in told.out
+    assert json.loads(told.out.splitlines()[-1])["images"] == 5
+
+
+@pytest.mark.parametrize(("lose", "table"), LOSSES)
+def test_the_command_ends_with_one_and_gives_no_figures_when_an_image_is_lost(
+    monkeypatch, capsys, corpus, lose, table
+):
+    pass_in_this_process(monkeypatch, lambda told: lose(told, table))
+    assert run_main(monkeypatch, corpus, source_pass, "--images", "5", "--shards", "2") == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert re.match(r"failed: .*: \d+ instead of \d+", told.err)
+
+
+@pytest.mark.parametrize(("lose", "table"), LOSSES)
+def test_memory_is_not_judged_when_an_image_is_lost_in_the_longer_pass(
+    monkeypatch, capsys, corpus, lose, table
+):
+    words = ["--few", "1", "--many", "2", "--images-per-shard", "2"]
+    pass_in_this_process(monkeypatch, lambda told: None)
+    assert run_main(monkeypatch, corpus, memory, *words) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["ratio"] == 1
+
+    def lose_in_longer(told):
+        if len(told["steps"]["source_images"]["units"]) == 2:
+            lose(told, table)
+
+    pass_in_this_process(monkeypatch, lose_in_longer)
+    assert run_main(monkeypatch, corpus, memory, *words) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert re.match(r"failed: .*: \d+ instead of \d+", told.err)
 
 
 def test_ratios_are_of_figures_of_one_repeat(told):

@@ -46,6 +46,32 @@ def test_tags_of_other_images_void_the_figures(monkeypatch, folder, tmp_path, fi
         target_folder.tag_folder(tmp_path / "autotag.toml", folder)
 
 
+@pytest.mark.parametrize(("lost", "code"), [(0, 0), (1, 1)])
+def test_the_command_ends_with_one_and_gives_no_figures_when_an_image_is_lost(
+    monkeypatch, tmp_path, capsys, lost, code
+):
+    def autotag(settings: Path, verb: str, *words: str) -> Told:
+        if verb == "process-target":
+            folder = settings.parent / "target" / words[-1]
+            files = sorted(file.name for file in folder.iterdir())[lost:]
+            entries = [{"file": file, "tags": []} for file in files]
+            results = settings.parent / "data" / "target_processed" / words[-1]
+            results.mkdir(parents=True)
+            (results / "tags.json").write_text(json.dumps({"images": entries}))
+        return Told({"steps": {"folder_tags": {"seconds": 0.5}}}, Watched("", "", 0.0, 2.0, 1.0, 50.0))
+
+    monkeypatch.setattr(target_folder, "autotag", autotag)
+    monkeypatch.setattr(target_folder, "ARCHIVE_IMAGES", 2)
+    given = ["--sizes", "3", "--dir", str(tmp_path / "corpora"), "--json"]
+    monkeypatch.setattr(sys, "argv", ["target_folder", *given])
+    assert target_folder.main() == code
+    told = capsys.readouterr()
+    if lost:
+        assert (told.out, told.err) == ("", "failed: tags.json names 2 images, the folder has 3, or others\n")
+    else:
+        assert json.loads(told.out.splitlines()[-1])["sizes"]["3"][0]["images"] == 3
+
+
 @pytest.mark.slow
 def test_a_folder_is_tagged_through_the_command_line(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(target_folder, "ARCHIVE_IMAGES", 8)

@@ -52,4 +52,4 @@ def test_a_missing_truth_and_an_untagged_folder_are_named(autotag: Autotag, trut
     told = autotag("evaluate", "--folder", "dev", "--truth", "nowhere.parquet")
     assert (told.code, "nowhere.parquet is not there" in told.err) == (1, True)
     told = autotag("evaluate", "--folder", "other", "--truth", str(truth))
-    assert (told.code, "autotag tag-target --folder other" in told.err) == (1, True)
+    assert (told.code, "autotag process-target --folder other" in told.err) == (1, True)

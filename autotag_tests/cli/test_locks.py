@@ -81,7 +81,7 @@ def test_a_step_takes_its_lock_itself_and_is_tried_again(
     from autotag.defs import materialized
 
     monkeypatch.setattr(session.Session, "_locks", lambda *_: iter(()))
-    monkeypatch.setattr(materialized, "RETRY_WAIT_S", 0.0)
+    monkeypatch.setattr(materialized, "IN_USE_WAIT_S", 0.0)
     monkeypatch.setattr(locks, "PATIENCE_S", 0.1)
     folder = plan.layout.folder_tables("birds")
     shard = plan.layout.source(plan.model_id).lock("00001")
@@ -108,7 +108,7 @@ def test_the_other_shards_of_a_run_are_committed(
     archive.simple("00000")
     archive.simple("00001", first=100)
     monkeypatch.setattr(session.Session, "_locks", lambda *_: iter(()))
-    monkeypatch.setattr(materialized, "RETRY_WAIT_S", 0.0)
+    monkeypatch.setattr(materialized, "IN_USE_WAIT_S", 0.0)
     monkeypatch.setattr(locks, "PATIENCE_S", 0.1)
     tables = plan.layout.source(plan.model_id)
     with another_process(tables.lock("00001")):
@@ -129,3 +129,36 @@ def test_a_command_tells_dagster_which_shards_it_saw(
     with dg.DagsterInstance.from_config(str(tmp_path / "data" / ".dagster")) as instance:
         seen = instance.fetch_observations(dg.AssetKey("source_shards"), limit=10).records
     assert [record.partition_key for record in seen] == ["00000"]
+
+
+def test_many_shards_are_told_to_dagster_with_progress(
+    autotag: Autotag, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autotag.cli import session
+    from autotag.domain.counts import StepCounts
+    from autotag.pipeline.progress import listening
+
+    told: list[tuple[str, str, int]] = []
+
+    class Listener:
+        def started(self, step: str, total: int) -> None:
+            told.append(("started", step, total))
+
+        def advanced(self, step: str, done: int) -> None:
+            told.append(("advanced", step, done))
+
+        def finished(self, step: str, counts: StepCounts) -> None:
+            told.append(("finished", step, counts.taken))
+
+    archive.simple("00000")
+    archive.simple("00001", first=100)
+    monkeypatch.setattr(session, "SHARDS_SHOWN", 2)
+    with listening(Listener()):
+        for _ in range(2):  # the second time there is nothing to tell
+            assert autotag("segment-source", "--shards", "00000..00001", "--json").code == 0
+    assert [(what, count) for what, step, count in told if step == "source_shards"] == [
+        ("started", 2),
+        ("advanced", 1),
+        ("advanced", 2),
+        ("finished", 2),
+    ]

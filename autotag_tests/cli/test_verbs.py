@@ -1,10 +1,12 @@
 """Verbs: exit codes, sentences, summaries, one JSON object for scripts."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from autotag import __version__
 from autotag_tests.cli.conftest import Said
 from autotag_tests.conftest import Archive, Folders
 
@@ -15,6 +17,7 @@ ONE = ("--shards", "00000")
 VERBS = (
     "demo",
     "up",
+    "sample",
     "segment-source",
     "embed-source",
     "build-index",
@@ -38,21 +41,29 @@ def ready(autotag: Autotag, archive: Archive, folders: Folders) -> Autotag:
     return autotag
 
 
-def test_help_lists_every_verb(autotag: Autotag) -> None:
+def test_help_lists_every_verb_with_what_it_does(autotag: Autotag) -> None:
     told = autotag("--help")
     assert told.code == 0
-    assert all(verb in told.out for verb in VERBS)
+    listed = dict(re.findall(r"^│ ([a-z-]+) {2,}(\w.*?) *│$", told.out, re.MULTILINE))
+    assert set(listed) == set(VERBS)
+    assert listed["version"] == "Print the version."
+    assert all(len(sentence.split()) >= 3 for sentence in listed.values())
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*VERBS, "sample photos", "sample stamps"])
 def test_each_verb_says_what_it_does(autotag: Autotag, verb: str) -> None:
-    told = autotag(verb, "--help")
+    told = autotag(*verb.split(), "--help")
     lines = [line.strip() for line in told.out.splitlines() if line.strip()]
     assert told.code == 0
     assert lines[0].startswith("Usage: ")
     assert f"autotag {verb}" in lines[0]
     assert lines[1].endswith((".", ":")) or len(lines[1]) > 60
     assert told.err == ""
+
+
+def test_version_is_that_of_the_package(autotag: Autotag) -> None:
+    told = autotag("version")
+    assert (told.code, told.out, told.err) == (0, f"{__version__}\n", "")
 
 
 def test_no_verb_shows_the_help(autotag: Autotag) -> None:
@@ -97,7 +108,9 @@ def test_the_shards_of_a_range_are_summed(autotag: Autotag, archive: Archive) ->
 def test_checks_of_the_same_name_are_told_apart(autotag: Autotag, archive: Archive) -> None:
     archive.simple("00000")
     told = autotag("segment-source", *ONE, "--json")
-    assert {"source_images.counts_close", "source_embeddings.counts_close"} == set(told.json["checks"])
+    assert {"source_images.counts_close", "source_images.tags_join", "source_embeddings.counts_close"} == set(
+        told.json["checks"]
+    )
 
 
 def test_notes_of_the_source_are_shown(autotag: Autotag, archive: Archive) -> None:
@@ -210,12 +223,16 @@ def test_embedding_without_crops_says_what_to_do(autotag: Autotag, folders: Fold
 
 
 def test_an_index_without_embeddings_says_what_to_do(autotag: Autotag) -> None:
-    failed(autotag("build-index"), 1, "materialise source_embeddings first")
+    failed(autotag("build-index"), 1, "materialise source_embeddings first", "`autotag segment-source`")
 
 
-def test_a_data_root_that_cannot_be_written_is_named(autotag: Autotag, settings_file: Path) -> None:
-    settings_file.write_text("[paths]\ndata = '/proc/nowhere'\n")
-    failed(autotag("build-index"), 1, "/proc/nowhere", "cannot be written")
+def test_a_data_root_that_cannot_be_written_is_named(
+    autotag: Autotag, archive: Archive, settings_file: Path
+) -> None:
+    archive.simple("00000")
+    shards = archive.data / "source" / "shards"
+    settings_file.write_text(f"[paths]\ndata = '/proc/nowhere'\nsource_shards = '{shards}'\n")
+    failed(autotag("segment-source", *ONE), 1, "/proc/nowhere", "cannot be written")
 
 
 def test_an_error_that_nobody_foresaw_is_one_line_and_names_the_run(

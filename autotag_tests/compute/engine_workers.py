@@ -6,8 +6,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from upath import UPath
+
+from autotag.compute.engine import Worker
 from autotag.domain.counts import StepCounts
 from autotag.errors import MissingWeightsError, RejectedImageError, RetryableError
+from autotag.pipeline.journalled import Journalled
+from autotag.storage.attempts import AttemptJournal
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,43 @@ def broken_maker(directory: Path) -> Behaviour:
 
 @dataclass(frozen=True)
 class Journalling(Behaviour):
-    """Knows of the units that were begun."""
+    """Knows of the units that were begun, and learns nothing from a death."""
 
     def has_died_over(self, unit: str) -> bool:
         """Whether it was begun before."""
         return self.begun(unit) > 0
+
+    def note_death(self, unit: str) -> str:
+        """Leaves a note of its own."""
+        with (self.directory / f"deaths of {unit}").open("a") as note:
+            note.write("x")
+        return "the same as ever"
+
+
+@dataclass(frozen=True)
+class Suspicious(Journalled):
+    """Keeps a real journal of one image, on which it works for long; `directory` holds both."""
+
+    directory: Path
+
+    def __call__(self, unit: str) -> StepCounts:
+        with AttemptJournal(self.journal(unit), "inputs", 3) as journal:
+            journal.take(["slow"], 0, 1)
+            (self.directory / "process").write_text(str(os.getpid()))
+            time.sleep(300)
+        return StepCounts()
+
+    def journal(self, unit: str) -> UPath:
+        return UPath(self.directory / f"{unit}.json")
+
+
+class Unpicklable:
+    """Travels nowhere."""
+
+    def __reduce__(self) -> str:
+        raise TypeError("this stays here")
+
+
+def make_unpicklable_result(unit: str) -> Worker:
+    """A worker whose answer cannot be sent back."""
+    return lambda _: StepCounts(notes=[Unpicklable()])  # type: ignore[list-item]

@@ -127,6 +127,53 @@ def test_a_batch_that_memory_does_not_hold_is_halved(room: int, error: Exception
     assert max(count for count in small.calls if count <= room) >= (room + 1) // 2
 
 
+def test_what_did_not_fit_is_not_tried_again_and_a_person_hears_of_it() -> None:
+    small, images, clock = SmallDetector(3, MemoryError()), [patch(i) for i in range(8)], StageClock()
+    find_regions(small, images, RULES, clock)
+    assert small.calls == [8, 4, 2, 2, 2, 2]
+    small.calls.clear()
+    again = StageClock()
+    assert len(find_regions(small, images, RULES, again)) == 8
+    assert small.calls == [2, 2, 2, 2]
+    assert again.notes() == []
+    (note,) = clock.notes()
+    assert note.startswith("detect: 2 batches did not fit into memory")
+    assert note.endswith("lower [models] detector_batch")
+
+
+def test_an_embedder_learns_how_many_crops_fit_not_how_many_images() -> None:
+    class Small(FakeEmbedder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls: list[int] = []
+
+        def embed_images(self, crops: Sequence[RgbImage]) -> np.ndarray:
+            self.calls.append(len(crops))
+            if len(crops) > 6:
+                raise MemoryError
+            return super().embed_images(crops)
+
+    small, clock, whole = Small(), StageClock(), whole_image(40, 32)
+    for counts, calls in (([5, 1, 2, 3], [11, 6, 5]), ([1] * 8, [6, 2]), ([4, 4], [4, 4])):
+        small.calls.clear()
+        images = [patch(i) for i in range(len(counts))]
+        made = embed_regions(small, images, [[whole] * count for count in counts], clock)
+        assert [len(one.regions) for one in made if isinstance(one, EmbeddedImage)] == counts
+        assert small.calls == calls
+    (note,) = clock.notes()
+    assert note.startswith("embed: 1 batch did not fit")
+    assert note.endswith("lower [models] embedder_batch")
+
+
+@pytest.mark.parametrize("room", [3, 8])
+def test_a_model_that_fails_on_everything_is_found_out_in_small_parts_too(room: int) -> None:
+    small, images = SmallDetector(room, MemoryError()), [magic_image("detect_error")] * 8
+    with pytest.raises(RuntimeError, match="asked to fail"):
+        find_regions(small, images, RULES, StageClock())
+    good = find_regions(small, [*images, patch(0)], RULES, StageClock())
+    assert [isinstance(one, RejectedImageError) for one in good] == [True] * 8 + [False]
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 def test_memory_for_not_even_one_image_is_no_images_fault(count: int, error: Exception) -> None:
@@ -173,6 +220,7 @@ def test_missing_weights_stop_the_unit_at_once() -> None:
 
 class OddEmbedder(FakeEmbedder):
     def __init__(self, spoil: str) -> None:
+        super().__init__()
         self.spoil = spoil
 
     def embed_images(self, crops: Sequence[RgbImage]) -> np.ndarray:

@@ -16,6 +16,7 @@ from autotag_tests.conftest import Archive, Folders, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
 
+THREE = "\n[source]\nlast_shard = 2\n"
 RANGE = {"dagster/asset_partition_range_start": "00000", "dagster/asset_partition_range_end": "00002"}
 COLOURS = ("red", "green", "blue", "yellow")
 
@@ -96,9 +97,9 @@ def test_a_failing_shard_is_named_and_the_others_are_materialised(room: Room, th
     assert "00001.tar is not there" in told
     assert "00000" not in told
     assert "00002.tar" not in told
-    assert materialised(result, "source_images").keys() == {"00000", "00002"}
-    recorded = room.instance.get_materialized_partitions(dg.AssetKey("source_images"))
-    assert recorded == {"00000", "00002"}
+    for asset in ("source_images", "source_embeddings"):
+        assert materialised(result, asset).keys() == {"00000", "00002"}
+        assert room.instance.get_materialized_partitions(dg.AssetKey(asset)) == {"00000", "00002"}
 
 
 def test_a_single_shard_that_fails_is_a_failure_that_no_retry_helps(room: Room, archive: Archive) -> None:
@@ -109,8 +110,9 @@ def test_a_single_shard_that_fails_is_a_failure_that_no_retry_helps(room: Room, 
 
 
 def test_the_checks_of_a_whole_pass_are_green_and_carry_their_figures(
-    room: Room, three_shards: Archive, folders: Folders
+    room: Room, three_shards: Archive, folders: Folders, settings_file: Path
 ) -> None:
+    settings_file.write_text(settings_file.read_text() + THREE)
     folders.simple("birds")
     source, index = room.run("source_job", tags=RANGE), room.run("index_job")
     target = room.tag_folder("birds")
@@ -118,6 +120,7 @@ def test_the_checks_of_a_whole_pass_are_green_and_carry_their_figures(
     assert {name: each.passed for name, each in found.items()} == dict.fromkeys(
         [
             "source_images.counts_close",
+            "source_images.tags_join",
             "source_embeddings.counts_close",
             "faiss_index.recall_at_10",
             "faiss_index.covers_all_shards",
@@ -135,14 +138,28 @@ def test_the_checks_of_a_whole_pass_are_green_and_carry_their_figures(
     assert next(iter(materialised(target, "folder_tags")["birds"])) == "contact sheet"
 
 
-def test_a_shard_embedded_after_the_release_is_named_as_missing(room: Room, three_shards: Archive) -> None:
+def test_shards_that_the_release_or_the_archive_lacks_are_named(
+    room: Room, three_shards: Archive, settings_file: Path
+) -> None:
+    settings_file.write_text(settings_file.read_text() + THREE)
     room.run("source_job", partition_key="00000")
-    assert checked(room.run("index_job"))["faiss_index.covers_all_shards"].passed
+    at_build = checked(room.run("index_job"))["faiss_index.covers_all_shards"]
+    assert not at_build.passed
+    assert at_build.metadata["not embedded yet"].value == "00001, 00002"
     room.run("source_job", partition_key="00002")
     evaluation = _check_alone(room, "faiss_index")["faiss_index.covers_all_shards"]
     assert not evaluation.passed
     assert evaluation.severity is dg.AssetCheckSeverity.WARN
     assert evaluation.metadata["missing"].value == "00002"
+    assert evaluation.metadata["not embedded yet"].value == "00001"
+
+
+def test_tags_of_another_shard_are_a_warning_that_names_the_table(room: Room, three_shards: Archive) -> None:
+    three_shards.tags("00001", {"nobody": ["red"]})
+    found = checked(room.run("source_job", partition_key="00001"))["source_images.tags_join"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "0 of " in found.metadata["what is wrong"].value
+    assert "tags/00001.parquet" in found.metadata["what is wrong"].value
 
 
 def test_a_poor_recall_is_a_warning(

@@ -10,8 +10,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from autotag.defs import shard_sensor
 from autotag.defs.resources.runtime import AutotagRuntime
-from autotag.defs.shard_changes import GONE
-from autotag.defs.shard_sensor import source_shard_sensor
+from autotag.defs.shard_sensor import GONE, source_shard_sensor
 from autotag_tests.conftest import Archive
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")

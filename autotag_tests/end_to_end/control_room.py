@@ -22,8 +22,9 @@ BACKFILL = "query($id: String!) { partitionBackfillOrError(backfillId: $id) { ..
 PARTITIONS = "query($k: AssetKeyInput!) { assetNodeOrError(assetKey: $k) { ... on AssetNode { partitionKeys assetPartitionStatuses { ... on DefaultPartitionStatuses { materializedPartitions } } } } }"
 MATERIALISED = "query($k: AssetKeyInput!, $p: [String!]) { assetOrError(assetKey: $k) { ... on Asset { assetMaterializations(limit: 1, partitions: $p) { runId metadataEntries { label ... on MarkdownMetadataEntry { mdStr } } } } } }"
 LAUNCH = "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } ... on RunConfigValidationInvalid { errors { message } } } }"
-RUNS = "query { runsOrError(limit: 50) { ... on Runs { results { runId status rootRunId parentRunId } } } }"
+RUNS = "query { runsOrError(limit: 50) { ... on Runs { results { runId status rootRunId parentRunId startTime endTime allPools } } } }"
 TERMINATE = "mutation($id: String!) { terminateRun(runId: $id) { __typename ... on PythonError { message } ... on TerminateRunFailure { message } } }"
+COMMAND = [sys.executable, "-c", "from autotag.cli.main import run; run()"]
 LOCATION = {"repositoryName": "__repository__", "repositoryLocationName": "autotag.definitions"}
 
 
@@ -34,11 +35,11 @@ class ControlRoom:
         self.url = url
         self.process = process
 
-    def ask(self, query: str, **variables: Any) -> Any:
+    def ask(self, query: str, timeout_s: float = 60.0, **variables: Any) -> Any:
         """One GraphQL request; its data."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:
             result = json.load(answer)
         assert "errors" not in result, result["errors"]
         return result["data"]
@@ -93,7 +94,16 @@ class ControlRoom:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
-def until(what: str, found: Callable[[], _Found], timeout_s: float = 240.0) -> _Found:
+def clean() -> dict[str, str]:
+    """The environment without what other commands exported."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name != "DAGSTER_HOME" and not name.upper().startswith("AUTOTAG_")
+    }
+
+
+def until(what: str, found: Callable[[], _Found | None], timeout_s: float = 240.0) -> _Found:
     """Ask again and again until the answer is true.
 
     Raises:
@@ -113,15 +123,14 @@ def control_room(settings: Path) -> Iterator[ControlRoom]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-    command = [sys.executable, "-c", "from autotag.cli.main import run; run()", "up"]
+    command = [*COMMAND, "up"]
     log = settings.parent / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--config", str(settings), "--port", str(port)],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=clean(),
             cwd=settings.parent,
             start_new_session=True,
         )
@@ -144,10 +153,10 @@ def control_room(settings: Path) -> Iterator[ControlRoom]:
 
 
 def _answers(room: ControlRoom) -> bool:
+    """A request that comes too early is accepted and never answered: a short wait, then another."""
+    query = "query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
     try:
-        return bool(
-            room.ask("query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }")
-        )
+        return bool(room.ask(query, timeout_s=5.0))
     except OSError:
         assert room.process.poll() is None, "autotag up ended by itself"
         return False

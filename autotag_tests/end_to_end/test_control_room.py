@@ -1,189 +1,146 @@
 """The real thing: `autotag up`, backfills from the UI, folders that arrive and go, runs that crash or are cancelled."""
 
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from autotag_tests.conftest import SETTINGS_TOML, Archive, Folders
-from autotag_tests.end_to_end.control_room import ControlRoom, control_room, until
+from autotag_tests.end_to_end.conftest import CANCELLED, FOLDER, GOING, KILLED, SHARDS, SOURCE, Camera, Site
+from autotag_tests.end_to_end.control_room import COMMAND, ControlRoom, clean, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*is currently in beta")]
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-COMMAND = [sys.executable, "-c", "from autotag.cli.main import run; run()"]
-SOURCE = ["source_images", "source_embeddings"]
-SHARDS = ["00000", "00001", "00002"]
-QUICK = """
-[source]
-last_shard = 2
-max_partitions_per_run = 2
-[target]
-quiet_s = 1.0
-sensor_interval_s = 5
-[ray]
-num_cpus = 2
-"""
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore:.*is currently in beta"),
 ]
 
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    settings = tmp_path / "autotag.toml"
-    on_ray = SETTINGS_TOML.replace("[compute]", "[compute]\nin_process_below = 0")
-    settings.write_text(on_ray + QUICK, encoding="utf-8")
-    (tmp_path / "data" / "target").mkdir(parents=True)
-    return settings
+GRAPH = {
+    "source": ["source_shards", "source_images", "source_embeddings"],
+    "reference": ["faiss_index"],
+    "target": ["target_images", "target_crops", "target_embeddings", "folder_tags"],
+}
 
 
-def clean() -> dict[str, str]:
-    """The environment without what other commands exported."""
-    return {
-        name: value for name, value in os.environ.items() if name not in ("DAGSTER_HOME", "AUTOTAG_CONFIG")
-    }
-
-
-def workers() -> list[psutil.Process]:
-    """Ray's worker processes that hold our workers."""
+def workers(room: ControlRoom) -> list[psutil.Process]:
+    """Ray's worker processes of this room that hold our workers."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
+    for process in room.descendants():
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.NoSuchProcess:
+            continue
         if line.startswith("ray::") and ("WorkerShelf" in line or "RowWorker" in line):
             found.append(process)
     return found
 
 
-@pytest.mark.timeout(900)
-def test_a_backfill_an_index_and_a_folder_that_comes_and_goes(
-    root: Path, archive: Archive, folders: Folders
-) -> None:
-    for number, shard in enumerate(SHARDS):
-        archive.simple(shard, count=6, first=100 * number)
-    with control_room(root) as room:
-        backfill = room.backfill(SOURCE, SHARDS)
-        until("the backfill", lambda: room.backfill_status(backfill) == "COMPLETED_SUCCESS", 400)
-        for asset in SOURCE:
-            assert room.partitions(asset) == (set(SHARDS), set(SHARDS))
-        index = room.launch("index_job", ["faiss_index"])
-        until("the index", lambda: room.status(index) == "SUCCESS")
-
-        folder = folders.simple("new arrivals", 5)
-        tags = root.parent / "data" / "target_processed" / "new arrivals" / "tags.json"
-        until("tags.json", tags.exists)
-        sheet = until("the sheet", lambda: room.metadata("folder_tags", "new arrivals").get("contact sheet"))
-        assert "data:image/jpeg;base64," in str(sheet)
-        assert len(json.loads(tags.read_text())["images"]) == 5
-
-        shutil.rmtree(folder)
-        until("the partition's end", lambda: room.partitions("folder_tags")[0] == set())
-        assert tags.exists()
+def test_a_backfill_and_a_folder_that_the_sensor_finds_are_complete(lived_in: Site) -> None:
+    for asset in SOURCE:
+        assert lived_in.room.partitions(asset)[1] >= set(SHARDS)
+    sheet = lived_in.room.metadata("folder_tags", FOLDER)["contact sheet"]
+    assert "data:image/jpeg;base64," in str(sheet)
+    assert len(json.loads(lived_in.tags(FOLDER).read_text())["images"]) == 5
 
 
-@pytest.fixture
-def browser_program() -> str:
-    """A browser of this machine. Without one the test is skipped; it fails where REQUIRE_BROWSER says so, as in CI."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        told = f"none of {', '.join(BROWSERS)} is installed; install Chromium"
-        if os.environ.get("REQUIRE_BROWSER"):
-            pytest.fail(f"{told} (REQUIRE_BROWSER is set)")
-        pytest.skip(told)
-    return found
+def test_runs_of_one_pool_come_one_after_the_other_from_the_first_backfill_on(lived_in: Site) -> None:
+    runs = lived_in.room.runs().values()
+    done = [run for run in runs if run["status"] == "SUCCESS" and run["allPools"] == ["source"]]
+    assert len(done) >= 2
+    spans = sorted((run["startTime"], run["endTime"]) for run in done)
+    assert all(ended <= started for (_, ended), (started, _) in pairwise(spans)), spans
 
 
-@pytest.mark.timeout(900)
-def test_the_contact_sheet_is_a_picture_in_a_real_browser(
-    browser_program: str, root: Path, archive: Archive, folders: Folders
-) -> None:
-    from playwright.sync_api import sync_playwright
+def test_the_graph_shows_every_asset_in_its_group(camera: Camera) -> None:
+    from playwright.sync_api import expect
 
-    archive.simple("00000")
-    folders.simple("new arrivals", 5)
-    for words in (
-        ["segment-source", "--shards", "0"],
-        ["build-index"],
-        ["process-target", "--folder", "new arrivals"],
-    ):
-        done = subprocess.run(
-            [*COMMAND, *words, "--config", str(root)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=clean(),
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-    with control_room(root) as room, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_program, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1500, "height": 950})
-        page.goto(f"{room.url}/assets/folder_tags?view=partitions&partition=new%20arrivals")
-        shown = page.get_by_text("[Show Markdown]").first
-        shown.wait_for(timeout=60_000)
-        shown.click()
-        picture = page.locator("img[src^='data:image/jpeg']").first
-        picture.wait_for(timeout=30_000)
-        assert picture.evaluate("image => image.naturalWidth") > 0
-        assert picture.is_visible()
-        browser.close()
+    page = camera.page
+    page.set_viewport_size({"width": 1600, "height": 640})
+    camera.open("/asset-groups?expanded=" + ",".join(f"global@global:{group}" for group in GRAPH))
+    page.get_by_text("Hide navigation").click()
+    page.reload()  # the graph is fitted to the room that there is now
+    nodes = page.locator("foreignObject")
+    for name in [*GRAPH, *(asset for assets in GRAPH.values() for asset in assets)]:
+        expect(nodes.get_by_text(name, exact=True).first).to_be_visible()
+    page.wait_for_timeout(3000)  # for the picture only: states are painted later
+    camera.shoot("asset-graph")
 
 
-@pytest.mark.timeout(900)
-def test_a_run_that_is_killed_is_retried_and_completes(root: Path, archive: Archive) -> None:
-    for number, shard in enumerate(SHARDS):
-        archive.simple(shard, count=60, first=100 * number, width=1200, height=900)
-    home = root.parent / "data" / ".dagster"
-    home.mkdir(parents=True)
-    text = (Path(__file__).parents[2] / "dagster.yaml").read_text(encoding="utf-8")
-    (home / "dagster.yaml").write_text(text.replace("poll_interval_seconds: 30", "poll_interval_seconds: 5"))
-    with control_room(root) as room:
-        backfill = room.backfill(SOURCE, SHARDS[:1])
-        run = until(
-            "a run", lambda: next((r for r, at in room.runs().items() if at["status"] == "STARTED"), "")
-        )
-        process = until("its process", lambda: _process_of(room, run))
-        until("its workers", workers)
-        process.send_signal(signal.SIGKILL)
-        until("the failure to be seen", lambda: room.status(run) == "FAILURE")
-        retried = until(
-            "the retry", lambda: next((r for r, at in room.runs().items() if at["parentRunId"] == run), "")
-        )
-        until("the retry's end", lambda: room.status(retried) == "SUCCESS", 400)
-        assert room.partitions("source_embeddings")[1] == {"00000"}
-        until("the backfill's end", lambda: room.backfill_status(backfill).startswith("COMPLETED"))
+def test_a_finished_backfill_has_a_page_that_says_so(camera: Camera, lived_in: Site) -> None:
+    from playwright.sync_api import expect
+
+    camera.open(f"/runs/b/{lived_in.backfill}")
+    page = camera.page
+    expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible()
+    for shown in (*SHARDS, *SOURCE):
+        expect(page.get_by_text(shown, exact=True).first).to_be_visible()
+    expect(page.get_by_text("100% completed")).to_have_count(len(SOURCE))
+    camera.shoot("backfill")
 
 
-@pytest.mark.timeout(900)
-def test_cancelling_a_run_ends_its_workers(root: Path, archive: Archive) -> None:
-    for number, shard in enumerate(SHARDS):
-        archive.simple(shard, count=200, first=1000 * number, width=1600, height=1200)
-    with control_room(root) as room:
-        room.backfill(SOURCE, SHARDS[:1])
-        run = until(
-            "a run", lambda: next((r for r, at in room.runs().items() if at["status"] == "STARTED"), "")
-        )
-        mine = until("its workers", workers)
-        room.terminate(run)
-        until("the run to be cancelled", lambda: room.status(run) == "CANCELED", 60)
-        until("its workers to end", lambda: not [each for each in mine if each.is_running()], 60)
+def test_the_contact_sheet_of_a_folder_that_arrived_is_a_picture(camera: Camera) -> None:
+    from playwright.sync_api import expect
+
+    camera.open(f"/assets/folder_tags?view=partitions&partition={FOLDER.replace(' ', '%20')}")
+    shown = camera.page.get_by_text("[Show Markdown]").first
+    shown.wait_for()
+    camera.shoot("folder-tags")
+    shown.click()
+    picture = camera.page.locator("img[src^='data:image/jpeg']").first
+    expect(picture).to_be_visible()
+    camera.page.wait_for_function("image => image.naturalWidth > 0", arg=picture.element_handle())
+    camera.shoot("contact-sheet-dialog")
 
 
-def _process_of(room: ControlRoom, run: str) -> psutil.Process | None:
-    """The process that runs a run: it is the one that started Ray."""
+def test_a_folder_that_goes_is_retired_and_its_tags_stay(lived_in: Site) -> None:
+    room = lived_in.room
+    until("the second folder's tags", lambda: room.metadata("folder_tags", GOING))
+    assert room.partitions("folder_tags")[0] == {FOLDER, GOING}
+    shutil.rmtree(lived_in.root / "data" / "target" / GOING)
+    until("the partition's end", lambda: room.partitions("folder_tags")[0] == {FOLDER})
+    assert lived_in.tags(GOING).exists()
+
+
+def test_a_run_that_is_killed_is_retried_and_completes(site: Site) -> None:
+    room, before = site.room, set(site.room.runs())
+    backfill = room.backfill([*SOURCE], [KILLED])
+    run = until("a run", lambda: _started(room, before))
+    process = until("its process", lambda: _process_that_started_ray(room))
+    until("its workers", lambda: workers(room))
+    process.send_signal(signal.SIGKILL)
+    until("the failure to be seen", lambda: room.status(run) == "FAILURE")
+    retried = until(
+        "the retry", lambda: next((r for r, at in room.runs().items() if at["parentRunId"] == run), "")
+    )
+    until("the retry's end", lambda: room.status(retried) == "SUCCESS", 400)
+    assert KILLED in room.partitions("source_embeddings")[1]
+    until("the backfill's end", lambda: room.backfill_status(backfill).startswith("COMPLETED"))
+
+
+def test_cancelling_a_run_ends_its_workers(site: Site) -> None:
+    room, before = site.room, set(site.room.runs())
+    room.backfill([*SOURCE], [CANCELLED])
+    run = until("a run", lambda: _started(room, before))
+    mine = until("its workers", lambda: workers(room))
+    room.terminate(run)
+    until("the run to be cancelled", lambda: room.status(run) == "CANCELED", 60)
+    until("its workers to end", lambda: not [each for each in mine if each.is_running()], 60)
+    assert CANCELLED not in room.partitions("source_embeddings")[1]
+
+
+def _started(room: ControlRoom, before: set[str]) -> str:
+    """A run that was not there before and has started."""
+    runs: dict[str, Any] = room.runs()
+    return next((run for run in runs if run not in before and runs[run]["status"] == "STARTED"), "")
+
+
+def _process_that_started_ray(room: ControlRoom) -> psutil.Process | None:
     for process in room.descendants():
         try:
             children = process.children()
@@ -191,16 +148,22 @@ def _process_of(room: ControlRoom, run: str) -> psutil.Process | None:
                 return process
         except psutil.NoSuchProcess:
             continue
-    del run
     return None
 
 
-def test_a_taken_port_is_wrong_use(root: Path) -> None:
+def test_a_taken_port_is_wrong_use(settings_file: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        command = [*COMMAND, "up", "--config", str(root), "--port", str(taken.getsockname()[1])]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=clean())
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*COMMAND, "up", "--config", str(settings_file), "--port", port],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            env=clean(),
+        )
     assert done.returncode == 2
     assert "cannot listen there" in done.stderr
     assert "Traceback" not in done.stderr

@@ -38,6 +38,12 @@ class TestFakeEmbedderKeepsTheLaw(EmbedderContract):
     pass
 
 
+class TestTurnedFakeEmbedderKeepsTheLaw(EmbedderContract):
+    @pytest.fixture
+    def spec(self) -> ModelSpec:
+        return ModelSpec("turned_fake", batch_size=4)
+
+
 def _detect_in_this_process(spec: ModelSpec) -> None:
     load_detector(spec).detect([magic_image("kill_once")])
 
@@ -56,6 +62,15 @@ def test_the_word_red_lies_nearer_to_a_red_image_than_to_a_blue_one() -> None:
     red, blue = np.full((8, 8, 3), (230, 10, 10), np.uint8), np.full((8, 8, 3), (10, 10, 230), np.uint8)
     near, far = fake.embed_images([red, blue]) @ fake.embed_texts(["a red thing"])[0]
     assert near > 0.5 > far
+
+
+def test_the_turned_fake_has_the_same_distances_in_another_space() -> None:
+    pictures = [np.full((8, 8, 3), colour, np.uint8) for colour in ((230, 10, 10), (10, 10, 230))]
+    fake, turned = (load_embedder(ModelSpec(name)) for name in ("fake", "turned_fake"))
+    ours, theirs = fake.embed_images(pictures), turned.embed_images(pictures)
+    np.testing.assert_allclose(ours @ fake.embed_texts(["red"])[0], theirs @ turned.embed_texts(["red"])[0])
+    assert not np.allclose(ours, theirs, atol=0.1)
+    assert embedder_fingerprint(ModelSpec("turned_fake")) == turned.fingerprint != fake.fingerprint
 
 
 def test_fingerprints_need_no_instance(spec: ModelSpec, detector: Detector, embedder: Embedder) -> None:

@@ -14,7 +14,7 @@ from upath import UPath
 
 from autotag.domain.identity import media_id
 from autotag.domain.regions import Region, RegionRules, whole_image
-from autotag.domain.schemas import SOURCE_IMAGES, TARGET_REGIONS, source_embeddings
+from autotag.domain.schemas import EVIDENCE, REJECTS, SOURCE_IMAGES, TARGET_REGIONS, source_embeddings
 from autotag.models.specs import ModelSpec
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.region_rows import region_columns
@@ -61,12 +61,15 @@ def picture(shade: int, size: tuple[int, int] = SIZE) -> bytes:
     return data.getvalue()
 
 
-def tag(name: str, score: float = 0.8, votes: int = 5) -> dict[str, Any]:
-    return {"tag": name, "score": score, "votes": votes}
+def tag(
+    name: str, score: float = 0.8, votes: int = 5, shares: Sequence[tuple[int, float]] = ((0, 1.0),)
+) -> dict[str, Any]:
+    """A given tag, and its voters: the target region and the share of each."""
+    return {"tag": name, "score": score, "votes": votes, "shares": shares}
 
 
 def tagged_folder(plan: PipelinePlan, key: str, tags: Mapping[str, Sequence[dict[str, Any]]]) -> None:
-    """One picture a file, each with one object box, and tags.json; an empty list gets a reason."""
+    """One picture a file, each with one object box, tags.json and evidence; an empty list gets a reason."""
     folder = Path(plan.layout.folder(key))
     folder.mkdir(parents=True)
     pictures = {file: picture(number) for number, file in enumerate(tags)}
@@ -78,12 +81,70 @@ def tagged_folder(plan: PipelinePlan, key: str, tags: Mapping[str, Sequence[dict
     files = [file for file in tags for _ in range(2)]
     table = pa.table({"file": files, **columns, "crop_file": [None] * len(files)}, schema=TARGET_REGIONS)
     write_table(plan.layout.folder_tables(key).regions, table, TARGET_REGIONS, Stamp("target_crops"))
+    write_evidence(plan, key, tags)
+    write_rejects(plan, key)
     write_tags(plan, key, tags)
+
+
+def write_evidence(
+    plan: PipelinePlan,
+    key: str,
+    tags: Mapping[str, Sequence[dict[str, Any]]],
+    boxes: Sequence[Region] = (BOX,),
+) -> None:
+    """The votes of each tag: voter n is image `voter<n>` of shard 00000, with similarity 0.9 - n / 10."""
+    regions = [whole_image(*SIZE), *boxes]
+    rows = [
+        {
+            "file": file,
+            "tag": given["tag"],
+            "tag_score": given["score"],
+            "region_index": region,
+            "box_xyxy_px": list(regions[region].box_xyxy_px),
+            "source_region_id": "r",
+            "source_media_id": "m",
+            "source_shard": "00000",
+            "source_key": f"voter{number}",
+            "source_box_xyxy_px": [0, 0, 9, 9],
+            "similarity": 0.9 - number / 10,
+            "share": share,
+        }
+        for file, all_given in tags.items()
+        for given in all_given
+        for number, (region, share) in enumerate(given["shares"])
+    ]
+    table = pa.Table.from_pylist(rows, schema=EVIDENCE)
+    write_table(plan.layout.folder_tables(key).evidence, table, EVIDENCE, Stamp("evidence"))
+
+
+def write_rejects(
+    plan: PipelinePlan,
+    key: str,
+    images: Mapping[str, str] | None = None,
+    regions: Mapping[str, str] | None = None,
+    embeddings: Mapping[str, str] | None = None,
+) -> None:
+    """The three tables of rejects: reasons by name."""
+    tables = plan.layout.folder_tables(key)
+    for path, rejects in (
+        (tables.rejects, images),
+        (tables.region_rejects, regions),
+        (tables.embedding_rejects, embeddings),
+    ):
+        rows = [
+            {"key": name, "offset_bytes": None, "stage": "decode", "reason": reason}
+            for name, reason in (rejects or {}).items()
+        ]
+        write_table(path, pa.Table.from_pylist(rows, schema=REJECTS), REJECTS, Stamp("rejects"))
 
 
 def write_tags(plan: PipelinePlan, key: str, tags: Mapping[str, Sequence[dict[str, Any]]]) -> None:
     images = [
-        {"file": file, "tags": list(given), **({} if given else {"reason": "too few votes"})}
+        {
+            "file": file,
+            "tags": [{name: each[name] for name in ("tag", "score", "votes")} for each in given],
+            **({} if given else {"reason": "too few votes"}),
+        }
         for file, given in tags.items()
     ]
     document = {

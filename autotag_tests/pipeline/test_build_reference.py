@@ -236,17 +236,22 @@ def test_a_factory_that_faiss_does_not_know_is_a_settings_error(plan: PipelinePl
         build(plan, "00000", options=replace(OPTIONS, factory="Flatt"))
 
 
-def test_a_shard_embedded_again_meanwhile_stops_the_build(plan: PipelinePlan, archive: Archive) -> None:
+@pytest.mark.parametrize("rows_left", [None, 1, 4])
+@pytest.mark.parametrize("what", ["batches", "tables"])
+def test_a_shard_embedded_again_or_removed_meanwhile_stops_the_build(
+    plan: PipelinePlan, archive: Archive, what: str, rows_left: int | None
+) -> None:
     colour_shard(archive, "00000", 0, each=1)
     embed(plan, "00000")
     rows = ReferenceRows(plan, ["00000"])
     path = plan.layout.source(plan.model_id).embeddings("00000")
     table = read_table(path)
-    write_table(
-        path, table, table.schema.remove_metadata(), Stamp("source_embeddings", plan.model_id, "other")
-    )
+    path.unlink()
+    if rows_left is not None:
+        stamp = Stamp("source_embeddings", plan.model_id, "other")
+        write_table(path, table.slice(0, rows_left), table.schema.remove_metadata(), stamp)
     with pytest.raises(RetryableError, match=r"shard=00000\.parquet changed while the index was built"):
-        list(rows.batches())
+        list(getattr(rows, what)())
 
 
 def test_probes_are_spread_over_all_rows(plan: PipelinePlan, archive: Archive) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 from PIL import Image
 from upath import UPath
 
-from autotag.pipeline.contact_sheet import SheetBox, SheetItem, SheetTag
-from autotag.pipeline.contact_sheet_page import _placed, write_sheet_page
+from autotag.pipeline.contact_sheet import SheetBox, SheetEarning, SheetItem, SheetTag, SheetVoter
+from autotag.pipeline.contact_sheet_folder import FolderSheet, SheetReject
+from autotag.pipeline.contact_sheet_page import REJECTS_LISTED, _placed, write_sheet_page
 
 EVIL = '"><script>alert(1)</script>&{{ 7 * 7 }}'
 
@@ -32,15 +33,19 @@ def item(title="a.jpg", boxes=(), tags=(), reason="") -> SheetItem:
     return SheetItem(title, np.full((90, 120, 3), 128, np.uint8), tuple(boxes), tuple(tags), reason)
 
 
-def written(tmp_path, items, summary=None, title="Trip") -> Page:
+def written(tmp_path, items, summary=None, title="Trip", images=None, rejects=()) -> Page:
     path = UPath(tmp_path / "out" / "sheet.html")
-    write_sheet_page(path, title, items, summary or {})
+    sheet = FolderSheet(tuple(items), len(items) if images is None else images, tuple(rejects))
+    write_sheet_page(path, title, sheet, summary or {})
     return Page(path.read_text(encoding="utf-8"))
 
 
 def test_the_page_shows_pictures_boxes_chips_reasons_and_figures(tmp_path):
     items = [
-        item(boxes=[SheetBox("bird", (12, 9, 60, 45))], tags=[SheetTag("bird", 0.83, 7), SheetTag("sea")]),
+        item(
+            boxes=[SheetBox("bird", (12, 9, 60, 45))],
+            tags=[SheetTag("bird", 0.83, 7), SheetTag("sea", 0.5, 1)],
+        ),
         item("b.jpg", reason="only 2 votes"),
     ]
     page = written(
@@ -57,7 +62,7 @@ def test_the_page_shows_pictures_boxes_chips_reasons_and_figures(tmp_path):
         "left:10.00%;top:10.00%;width:40.00%;height:40.00%"
     ]
     chips = [fields["title"] for tag, fields in page.elements if tag == "li"]
-    assert chips == ["bird: score 0.830, 7 votes from the archive", "sea: recorded in the archive"]
+    assert chips == ["bird: score 0.830, 7 votes", "sea: score 0.500, 1 vote"]
     for words in (
         "0.83",
         "×7",
@@ -86,12 +91,13 @@ def test_the_page_needs_no_network_and_no_script(tmp_path):
 
 
 def test_text_from_outside_is_never_markup(tmp_path):
-    items = [item(EVIL, [SheetBox(EVIL, (0, 0, 9, 9))], [SheetTag(EVIL, 0.5, 1)]), item("b", reason=EVIL)]
-    page = written(tmp_path, items, {EVIL: EVIL}, title=EVIL)
+    tag = SheetTag(EVIL, 0.5, 1, voters=(SheetVoter(EVIL, 0.9, 1.0),))
+    items = [item(EVIL, [SheetBox(EVIL, (0, 0, 9, 9))], [tag]), item("b", reason=EVIL)]
+    page = written(tmp_path, items, {EVIL: EVIL}, title=EVIL, rejects=[SheetReject(EVIL, EVIL)])
     assert "script" not in {tag for tag, _ in page.elements}
     assert (
-        page.words.count(EVIL) == 8
-    )  # window title, heading, box, file name, chip, reason, fact and its name
+        page.words.count(EVIL) == 10
+    )  # window title, heading, box, file name, chip, reason, fact and its name, reject and its reason
     assert not [fields for _, fields in page.elements if any(name.startswith("on") for name in fields)]
 
 
@@ -101,9 +107,65 @@ def test_a_long_list_of_tags_is_folded(tmp_path):
     assert sum(tag == "li" for tag, _ in page.elements) == 20
 
 
-def test_only_a_page_with_scores_explains_them(tmp_path):
-    assert "how many archive images voted" in written(tmp_path, [item(tags=[SheetTag("a", 0.5, 3)])]).words
-    assert "how many archive images voted" not in written(tmp_path, [item(tags=[SheetTag("a")])]).words
+def test_a_chip_tells_what_earned_the_tag_and_who_voted(tmp_path):
+    boxes = [SheetBox("bird", (12, 9, 60, 45))]
+    mixed = (SheetEarning(0, (24, 18, 120, 90), 0.6), SheetEarning(None, (0, 0, 240, 180), 0.4))
+    tags = [
+        SheetTag("bird", 0.8, 2, mixed, (SheetVoter("00001/k", 0.91, 0.5), SheetVoter("00002/l", 0.7, 0.25))),
+        SheetTag("sea", 0.5, 3, (SheetEarning(None, (0, 0, 240, 180), 1.0),)),
+    ]
+    page = written(tmp_path, [item(boxes=boxes, tags=tags)])
+    bird, sea = (fields["title"] for tag, fields in page.elements if tag == "li")
+    assert bird.split("\n") == [
+        "bird: score 0.800, 2 votes",
+        "earned by the box at 24, 18 to 120, 90 (60%) and the whole image (40%)",
+        "strongest voters:",
+        "00001/k, similarity 0.91, share 0.50",
+        "00002/l, similarity 0.70, share 0.25",
+    ]
+    assert sea.split("\n") == ["sea: score 0.500, 3 votes", "earned by the whole image"]
+
+
+def test_a_tag_that_a_box_earned_has_the_boxs_colour_and_others_have_none(tmp_path):
+    boxes = [SheetBox("bird", (12, 9, 60, 45))]
+    tags = [
+        SheetTag("bird", 0.8, 2, (SheetEarning(0, (24, 18, 120, 90), 1.0),)),
+        SheetTag("sea", 0.5, 3, (SheetEarning(None, (0, 0, 240, 180), 1.0),)),
+    ]
+    page = written(tmp_path, [item(boxes=boxes, tags=tags)])
+    marked = [
+        fields["style"]
+        for _, fields in page.elements
+        if fields.get("class") == "swatch" and "style" in fields
+    ]
+    (box,) = [fields["style"] for _, fields in page.elements if "box " in (fields.get("class") or "")]
+    assert marked == [box.split(";")[0]]
+
+
+def test_the_page_says_how_many_images_it_shows_and_where_the_rest_is(tmp_path):
+    some = written(tmp_path, [item(), item("b")], images=300)
+    assert "2 of 300 images shown" in some.words
+    assert "tags.json" in some.words
+    every = written(tmp_path, [item(), item("b")])
+    assert "2 images shown" in every.words
+    assert "tags.json" not in every.words
+
+
+def test_rejects_are_counted_and_listed_at_the_end(tmp_path):
+    page = written(
+        tmp_path, [item()], rejects=[SheetReject("c.jpg", "cut off"), SheetReject("d.jpg", "empty")]
+    )
+    assert "2 more could not be used" in page.words
+    assert "c.jpg: cut off" in page.words
+    assert page.words.index("d.jpg: empty") > page.words.index("a.jpg")
+    assert "could not be used" not in written(tmp_path, [item()]).words
+
+
+def test_a_long_list_of_rejects_ends_with_their_number(tmp_path):
+    rejects = [SheetReject(f"{number}.jpg", "cut off") for number in range(REJECTS_LISTED + 7)]
+    page = written(tmp_path, [item()], rejects=rejects)
+    assert page.words.count("cut off") == REJECTS_LISTED
+    assert "and 7 more" in page.words
 
 
 def test_an_empty_sheet_is_a_page_that_says_so(tmp_path):

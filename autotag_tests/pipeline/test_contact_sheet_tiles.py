@@ -1,19 +1,17 @@
 import base64
 import io
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from autotag.pipeline.contact_sheet import SheetBox, SheetItem, SheetTag
+from autotag.pipeline.contact_sheet import SheetBox, SheetEarning, SheetItem, SheetTag
+from autotag.pipeline.contact_sheet_marks import color_of
 from autotag.pipeline.contact_sheet_tiles import (
-    BOX_COLORS,
     MAX_BYTES,
     _chip_rows,
+    _label_place,
     _TileForm,
-    color_of,
     sheet_jpeg,
     sheet_markdown,
 )
@@ -55,19 +53,12 @@ def test_a_box_stands_out_from_black_grey_and_white(shade):
     assert change[45:55, 50:80].max() < 40  # what the box holds stays visible
 
 
-def test_a_class_has_one_colour_in_every_process():
-    code = "from autotag.pipeline.contact_sheet_tiles import color_of; print(color_of('bird'), end='')"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == color_of("bird")
-    assert {color_of(f"class {number}") for number in range(200)} == set(BOX_COLORS)
-
-
 @pytest.mark.parametrize("width", [64, 220, 500])
 @pytest.mark.parametrize("count", [1, 3, 40])
 def test_chips_stay_inside_the_tile_and_the_rest_is_counted(width, count):
     form = _TileForm(width)
     tags = [SheetTag(f"tag number {number} with a long name", 0.5, 3) for number in range(count)]
-    rows, left_over = _chip_rows(tags, form)
+    rows, left_over = _chip_rows(item(tags=tuple(tags)), form)
     assert sum(len(row) for row in rows) + left_over == count
     assert len(rows) <= 2
     for row in rows:
@@ -101,3 +92,28 @@ def test_the_markdown_carries_the_picture():
     markdown = sheet_markdown(jpeg)
     assert markdown.startswith(start)
     assert base64.b64decode(markdown[len(start) : -1], validate=True) == jpeg
+
+
+def test_a_chip_with_a_swatch_is_drawn_in_the_boxs_colour():
+    box = SheetBox("bird", (10, 10, 60, 60))
+    tag = SheetTag("bird", 0.5, 3, (SheetEarning(0, (0, 0, 9, 9), 1.0),))
+    marked = opened(sheet_jpeg([item(tags=(tag,), boxes=(box,))], 220, 1))
+    plain = opened(sheet_jpeg([item(tags=(SheetTag("bird", 0.5, 3),), boxes=(box,))], 220, 1))
+    red, green, blue = (int(color_of("bird")[place : place + 2], 16) for place in (1, 3, 5))
+    below = [np.asarray(each, int)[200:] for each in (marked, plain)]
+    near = [(np.abs(each - (red, green, blue)).max(axis=2) < 40).sum() for each in below]
+    assert near[0] >= 20 > near[1]
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (30, 60), (0, 14)])
+def test_a_label_leaves_the_upper_edge_of_its_box_in_sight(corner):
+    _, y0, _, y1 = _label_place("bird", corner, (200, 150), [])
+    assert y0 >= corner[1] + 4 or y1 <= corner[1]
+
+
+def test_the_note_stands_below_the_tiles():
+    plain = opened(sheet_jpeg([item()], 220, 1))
+    noted = opened(sheet_jpeg([item()], 220, 1, "boxes are the detector's"))
+    assert noted.width == plain.width
+    assert noted.height > plain.height
+    assert np.asarray(noted)[plain.height :].std() > 2

@@ -104,7 +104,7 @@ def test_a_folder_is_quiet_when_nothing_changed_for_long_enough(
     changed_s: float, first_seen_s: float, is_quiet: bool
 ) -> None:
     """A change that is dated in the future counts from when it was first seen."""
-    folder = FoundFolder("k", "s", "v", changed_s, "")
+    folder = FoundFolder("k", "s", "v", changed_s, "", "")
     assert folder.is_quiet(now_s=100.0, quiet_s=10.0, first_seen_s=first_seen_s) == is_quiet
 
 

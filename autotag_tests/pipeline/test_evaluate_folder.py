@@ -105,12 +105,12 @@ def test_a_truth_of_another_folder_is_refused_rather_than_scored_zero(plan, tmp_
 
 def test_an_untagged_folder_says_which_command_tags_it(plan, tmp_path):
     path = truth(tmp_path, file=["a.jpg"], tags=[["bird"]])
-    with pytest.raises(MissingInputError, match=r"run `autotag tag-target --folder 'my trip'` first"):
+    with pytest.raises(MissingInputError, match=r"run `autotag process-target --folder 'my trip'` first"):
         evaluate_folder(plan, "my trip", path)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"images": [{"file": "a.jpg"}]}', '{"images": 3}'])
 def test_a_damaged_tags_file_is_named(plan, tmp_path, text):
     plan.layout.folder_tables("trip").tags.write_text(text)
-    with pytest.raises(BadTagsError, match=r"tags\.json is no tags\.json .*tag-target --folder trip"):
+    with pytest.raises(BadTagsError, match=r"tags\.json is no tags\.json .*process-target --folder trip"):
         evaluate_folder(plan, "trip", truth(tmp_path, file=["a.jpg"], tags=[["bird"]]))

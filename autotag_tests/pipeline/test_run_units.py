@@ -19,9 +19,21 @@ from autotag.errors import (
     WorkerLostError,
 )
 from autotag.pipeline import progress
+from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.progress import listening
 from autotag.pipeline.run_units import Step, run_step
 from autotag.storage.attempts import AttemptJournal
+
+
+class Noting(Journalled):
+    """A worker with journals in a directory."""
+
+    def __init__(self, directory: UPath) -> None:
+        self.directory = directory
+
+    def journal(self, unit: str) -> UPath:
+        return self.directory / f"{unit}.json"
+
 
 NOTHING = WorkerPlan(dict, ())  # type: ignore[arg-type]  # the engine below makes no workers
 
@@ -70,6 +82,10 @@ def bad(unit: str, error: AutotagError) -> UnitResult:
 
 def step(*units: str, **more: object) -> Step:
     return Step("step", NOTHING, units, **more)  # type: ignore[arg-type]
+
+
+def noting(directory: UPath, *units: str, **more: object) -> Step:
+    return Step("step", WorkerPlan(Noting, (directory,)), units, **more)  # type: ignore[arg-type]
 
 
 def test_counts_are_summed_and_timed() -> None:
@@ -145,21 +161,27 @@ def test_units_under_way_are_heard_of_through_their_journals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "POLL_INTERVAL_S", 0.01)
-    journal = AttemptJournal(UPath(tmp_path / "j" / "a.json"), "run", 3)
+    directory = UPath(tmp_path / "j")
+    # Of another step's unit, and of a unit of this step that a killed run left behind and nobody has begun again.
+    AttemptJournal(directory / "a.images.json", "run", 3).take(["x"], 100, 100)
+    AttemptJournal(directory / "b.json", "run", 3).take(["x"], 30, 100)
     heard = Heard()
 
-    def wait(result: UnitResult) -> None:
-        journal.take(["x"], 7, 10)
+    def wait_until_it_is_heard(done: int) -> None:
         deadline = time.monotonic() + 5
-        while ("advanced", 7) not in heard.told and time.monotonic() < deadline:
+        while ("advanced", done) not in heard.told and time.monotonic() < deadline:
             time.sleep(0.01)
 
+    def work(result: UnitResult) -> None:
+        AttemptJournal(directory / "a.json", "run", 3).take(["x"], 7, 10)
+        wait_until_it_is_heard(7)
+        AttemptJournal(directory / "b.json", "run", 3).take(["x"], 4, 10)
+        wait_until_it_is_heard(11)
+
     with listening(heard):
-        run_step(
-            Recorded(good("a")),
-            step("a", journals=[UPath(tmp_path / "j"), UPath(tmp_path / "none")], on_unit=wait),
-        )
-    assert ("advanced", 7) in heard.told
+        run_step(Recorded(good("a")), noting(directory, "a", "b", on_unit=work))
+    assert {("advanced", 7), ("advanced", 11)} <= set(heard.told)
+    assert max(done for what, done in heard.told if what == "advanced") == 11  # type: ignore[type-var]
 
 
 def pollers() -> list[threading.Thread]:
@@ -168,14 +190,14 @@ def pollers() -> list[threading.Thread]:
 
 def test_polling_ends_with_a_step_that_fails(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), listening(Heard()):
-        run_step(Recorded(RuntimeError()), step("a", journals=[UPath(tmp_path)]))
+        run_step(Recorded(RuntimeError()), noting(UPath(tmp_path), "a"))
     assert not pollers()
 
 
 @pytest.mark.parametrize("listened", [True, False])
 def test_journals_are_looked_at_only_where_somebody_listens(tmp_path: Path, listened: bool) -> None:
     counted: list[int] = []
-    a = step("a", journals=[UPath(tmp_path)], on_unit=lambda _: counted.append(len(pollers())))
+    a = noting(UPath(tmp_path), "a", on_unit=lambda _: counted.append(len(pollers())))
     with listening(Heard()) if listened else nullcontext():
         run_step(Recorded(good("a")), a)
     assert counted == [1 if listened else 0]
@@ -184,9 +206,9 @@ def test_journals_are_looked_at_only_where_somebody_listens(tmp_path: Path, list
 def test_journals_in_an_object_store_are_looked_at_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "POLL_INTERVAL_S", 0.01)
     monkeypatch.setattr(progress, "STORE_POLL_INTERVAL_S", 0.3)
-    looks: list[UPath] = []
-    monkeypatch.setattr(progress, "images_under_way", lambda path: looks.append(path) or 0)
-    a = step("a", journals=[UPath("memory://journals")], on_unit=lambda _: time.sleep(0.4))
+    looks: list[object] = []
+    monkeypatch.setattr(progress, "images_done", lambda paths: looks.append(paths) or [0])
+    a = noting(UPath("memory://journals"), "a", on_unit=lambda _: time.sleep(0.4))
     with listening(Heard()):
         run_step(Recorded(good("a")), a)
-    assert len(looks) == 1
+    assert len(looks) == 2  # before the step, and within it

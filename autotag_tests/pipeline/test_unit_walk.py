@@ -10,7 +10,7 @@ from autotag.compute.stage_clock import StageClock
 from autotag.errors import MissingInputError, RejectedImageError
 from autotag.pipeline.unit_walk import MAX_BATCH_PIXELS, UnitImages, walk_unit
 from autotag.storage import attempts
-from autotag.storage.attempts import AttemptJournal, _read
+from autotag.storage.attempts import AttemptJournal, _read, note_death
 from autotag.storage.images import ImageLimits
 from autotag.storage.tables import write_text
 from autotag_tests.conftest import picture
@@ -113,6 +113,7 @@ def die_over(tmp_path: Path, poison: str, threads: int) -> list[tuple[list[int],
             done.append((list(indices), decoded))
         else:
             return done
+        note_death(UPath(tmp_path / "j.json"))
     raise AssertionError("the poison was never left out")
 
 

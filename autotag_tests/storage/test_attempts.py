@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
+from autotag.errors import UnwritableRootError
 from autotag.storage import attempts
-from autotag.storage.attempts import AttemptJournal, died_over, progress
+from autotag.storage.attempts import AttemptJournal, died_over, images_done, note_death
 
 NAMES = [f"i{number}" for number in range(10)]
 
@@ -18,10 +19,12 @@ def path(tmp_path: Path) -> UPath:
     return UPath(tmp_path / "attempts" / "shard=00000.json")
 
 
-def after_a_death(path: UPath, *names: str, made_from: str = "inputs") -> AttemptJournal:
-    """A worker takes the images and dies; the next one opens the journal."""
-    AttemptJournal(path, made_from, 3).take(names, 0, 10)
-    return AttemptJournal(path, made_from, 3)
+def after_a_death(path: UPath, *names: str, is_seen: bool = True) -> AttemptJournal:
+    """A worker takes the images and dies, with the whole run or seen by it; the next one opens the journal."""
+    AttemptJournal(path, "inputs", 3).take(names, 0, 10)
+    if is_seen:
+        note_death(path)
+    return AttemptJournal(path, "inputs", 3)
 
 
 def test_a_fresh_journal_suspects_nobody(path: UPath) -> None:
@@ -44,6 +47,33 @@ def test_an_image_alone_in_flight_is_blamed_and_condemned_when_it_kills_too_ofte
         journal = after_a_death(path, "i4")
         assert journal.is_condemned("i4") == (death == 3)
     assert not journal.is_condemned("i5")
+
+
+def test_deaths_that_nobody_outlived_condemn_no_image_however_many_they_are(path: UPath) -> None:
+    for _ in range(9):
+        journal = after_a_death(path, "i4", is_seen=False)
+        assert journal.batches(NAMES[:6], 6) == [[0, 1, 2, 3], [4], [5]]
+        assert not journal.is_condemned("i4")
+    for death in (1, 2, 3):  # what was in flight at the last of those is not counted now
+        assert after_a_death(path, "i4").is_condemned("i4") == (death == 3)
+
+
+def test_a_worker_that_dies_before_it_takes_an_image_is_no_images_fault(path: UPath) -> None:
+    for _ in range(5):
+        after_a_death(path, "i4", is_seen=False)
+        note_death(path)
+    assert not AttemptJournal(path, "inputs", 3).is_condemned("i4")
+
+
+def test_a_death_tells_what_is_known_by_now_and_the_same_where_it_taught_nothing(path: UPath) -> None:
+    assert note_death(path) == note_death(path)
+    assert not path.exists()
+    known = []
+    for names in (["i4", "i5"], ["i4"], ["i4"], [], []):
+        AttemptJournal(path, "inputs", 3).take(names, 0, 10)
+        known.append(note_death(path))
+    assert len(set(known[:3])) == 3
+    assert known[2] == known[3] == known[4]
 
 
 def test_a_journal_of_other_inputs_is_held_against_nobody(path: UPath) -> None:
@@ -140,7 +170,7 @@ def test_a_note_is_far_cheaper_than_a_table_of_its_own(path: UPath, monkeypatch:
     monkeypatch.setattr(attempts, "write_text", None)  # a temporary file, a look at its directory, a rename
     for name in NAMES:
         journal.take([name], 0, 10)
-    assert progress(path.parent) == 0
+    assert images_done([path]) == [0]
 
 
 def test_notes_last_where_a_line_cannot_be_appended(path: UPath) -> None:
@@ -169,13 +199,41 @@ def test_on_an_object_store_many_batches_share_a_note() -> None:
     assert len(journal.window(0, 4)) == 4 * attempts.STORE_BATCHES_A_NOTE
 
 
-def test_progress_sums_journals_and_needs_no_directory(path: UPath) -> None:
-    assert progress(path.parent) == 0
+def test_journals_tell_how_far_their_units_are(path: UPath) -> None:
+    other = path.parent / "shard=00001.json"
+    assert images_done([path, other]) == [0, 0]
     with AttemptJournal(path, "inputs", 3) as journal:
         journal.take(["i1"], 7, 10)
-        AttemptJournal(path.parent / "shard=00001.json", "inputs", 3).take(["i1"], 2, 10)
-        assert progress(path.parent) == 9
-    assert progress(path.parent) == 2
+        AttemptJournal(other, "inputs", 3).take(["i1"], 2, 10)
+        assert images_done([path, other]) == [7, 2]
+    assert images_done([path, other]) == [0, 2]
+
+
+class _RefusedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("is_suspect", [True, False])
+@pytest.mark.parametrize("refusal", [PermissionError("disk"), UnwritableRootError("disk")])
+def test_a_journal_that_cannot_be_put_right_does_not_hide_why_the_unit_failed(
+    path: UPath, monkeypatch: pytest.MonkeyPatch, refusal: Exception, is_suspect: bool
+) -> None:
+    if is_suspect:
+        after_a_death(path, "i4", "i5")
+
+    def refuse(*told: object, **more: object) -> None:
+        raise refusal
+
+    def fail() -> None:
+        with AttemptJournal(path, "inputs", 3) as journal:
+            journal.take(["i4"], 0, 10)
+            shutil.rmtree(str(path.parent))
+            for name in ("write_text", "remove_file"):
+                monkeypatch.setattr(attempts, name, refuse)
+            raise _RefusedError
+
+    with pytest.raises(_RefusedError):
+        fail()
 
 
 @given(st.sets(st.sampled_from(NAMES)), st.integers(1, 11))

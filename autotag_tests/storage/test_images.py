@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from autotag.errors import RejectedImageError, RetryableError
+from autotag.storage import images
 from autotag.storage.images import (
     FORMATS,
     DecodedImage,
@@ -368,7 +369,7 @@ def test_an_opener_that_ultralytics_put_in_place_is_not_used(monkeypatch: pytest
     def installs_packages(*arguments: object, **options: object) -> None:
         raise AssertionError("this one would install a package")
 
-    patches = types.SimpleNamespace(_image_open=Image.open)
+    patches = types.SimpleNamespace(_image_open=images._pillow_open())
     monkeypatch.setitem(sys.modules, "ultralytics.utils.patches", patches)
     monkeypatch.setattr(Image, "open", installs_packages)
     assert "known kind" in reason(b"<html>404</html>")
@@ -379,6 +380,6 @@ def test_memory_that_runs_out_is_not_the_images_fault(read, monkeypatch: pytest.
     def too_much(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(Image, "open", too_much)
+    monkeypatch.setattr(images, "_pillow_open", lambda: too_much)
     with pytest.raises(RetryableError, match=r"\[images\] max_pixels.*run the step again"):
         read(encoded(picture(), "PNG"), LIMITS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotag.errors import CorruptIndexError
+from autotag.errors import CorruptIndexError, UnwritableRootError
 from autotag.storage import mapped_tables
 from autotag.storage.mapped_tables import MappedTable, MappedTableWriter
 
@@ -113,3 +113,12 @@ def test_opening_and_looking_up_read_neither_the_file_nor_a_batch_of_it(tmp_path
     found = opened.take(np.arange(0, rows, 5000))
     assert found["number"].to_pylist() == list(range(0, rows, 5000))
     assert pa.total_allocated_bytes() - before < (tmp_path / "t").stat().st_size / 400
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_is_named_with_the_remedy() -> None:
+    with (
+        pytest.raises(UnwritableRootError, match=r"/dev/full: cannot be written .*make room"),
+        MappedTableWriter(Path("/dev/full"), SCHEMA) as writer,
+    ):
+        writer.write(table(0, mapped_tables.BATCH_ROWS))

@@ -7,6 +7,7 @@ import dagster as dg
 from autotag.defs.assets.reference.faiss_index import faiss_index
 from autotag.defs.materialized import failures
 from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.domain.identity import shard_name
 
 if TYPE_CHECKING:
     from autotag.domain.agreement import TagAgreement
@@ -39,17 +40,24 @@ def recall_at_10(context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime
 
 @dg.asset_check(asset=faiss_index)
 def covers_all_shards(context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime) -> dg.AssetCheckResult:
-    """The index holds every embedded shard as it is now, and none that is embedded no more."""
+    """The index holds every shard of the settings, as it is now, and none that is embedded no more."""
+    from autotag.pipeline.build_reference import embedded_shards
     from autotag.pipeline.measure_reference import reference_coverage
 
     with failures():
-        coverage = reference_coverage(runtime.plan(context))
+        plan = runtime.plan(context)
+        coverage = reference_coverage(plan)
+        embedded = set(embedded_shards(plan.layout.source(plan.model_id)))
+        source = runtime.settings.source
+    wanted = (shard_name(number) for number in range(source.first_shard, source.last_shard + 1))
+    waiting = tuple(name for name in wanted if name not in embedded)
     return dg.AssetCheckResult(
-        passed=not (coverage.missing or coverage.gone or coverage.changed),
+        passed=not (coverage.missing or coverage.gone or coverage.changed or waiting),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "covered shards": coverage.covered,
             "missing": _names(coverage.missing),
+            "not embedded yet": _names(waiting),
             "embedded no more": _names(coverage.gone),
             "embedded or tagged again": _names(coverage.changed),
             "version": coverage.version,
@@ -67,7 +75,7 @@ def leave_one_out_f1(context: dg.AssetCheckExecutionContext, runtime: AutotagRun
         found = leave_one_out(runtime.plan(context), images, runtime.vote_rules(), runtime.search_options())
     micro = found.agreement.micro
     return dg.AssetCheckResult(
-        passed=micro.f1 > found.guessing_f1,
+        passed=found.agreement.images > 0 and micro.f1 > found.guessing_f1,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "micro F1": round(micro.f1, 4),

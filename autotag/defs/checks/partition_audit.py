@@ -15,7 +15,10 @@ FAULTS_SHOWN = 20
 
 
 def audit_partitions(
-    context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime, auditor: "Auditor"
+    context: dg.AssetCheckExecutionContext,
+    runtime: AutotagRuntime,
+    auditor: "Auditor",
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
 ) -> dg.AssetCheckResult:
     """Audit the partitions of this run; without any (the check was started by itself), those that are materialised.
 
@@ -43,7 +46,7 @@ def audit_partitions(
         facts["what is wrong"] = dg.MetadataValue.md(
             "\n".join([*(f"- {f}" for f in faults[:FAULTS_SHOWN]), *more])
         )
-    return dg.AssetCheckResult(passed=not faults, metadata=facts)
+    return dg.AssetCheckResult(passed=not faults, severity=severity, metadata=facts)
 
 
 def _partitions(context: dg.AssetCheckExecutionContext) -> list[str]:

@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from autotag.defs.assets.source.source_embeddings import source_embeddings
+from autotag.defs.assets.source.source_pass import EMBEDDINGS
 from autotag.defs.checks.partition_audit import audit_partitions
 from autotag.defs.resources.runtime import AutotagRuntime
 
 
-@dg.asset_check(asset=source_embeddings, name="counts_close")
+@dg.asset_check(asset=EMBEDDINGS, name="counts_close")
 def source_embeddings_counts_close(
     context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime
 ) -> dg.AssetCheckResult:

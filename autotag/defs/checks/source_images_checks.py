@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from autotag.defs.assets.source.source_images import source_images
+from autotag.defs.assets.source.source_pass import IMAGES
 from autotag.defs.checks.partition_audit import audit_partitions
 from autotag.defs.resources.runtime import AutotagRuntime
 
 
-@dg.asset_check(asset=source_images, name="counts_close")
+@dg.asset_check(asset=IMAGES, name="counts_close")
 def source_images_counts_close(
     context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime
 ) -> dg.AssetCheckResult:
@@ -15,3 +15,13 @@ def source_images_counts_close(
     from autotag.pipeline.audit_tables import audit_source_images
 
     return audit_partitions(context, runtime, audit_source_images)
+
+
+@dg.asset_check(asset=IMAGES, name="tags_join")
+def source_images_tags_join(
+    context: dg.AssetCheckExecutionContext, runtime: AutotagRuntime
+) -> dg.AssetCheckResult:
+    """At least half of a shard's images have tags, or its tags table may be another shard's; a warning."""
+    from autotag.pipeline.audit_tables import audit_joined_tags
+
+    return audit_partitions(context, runtime, audit_joined_tags, dg.AssetCheckSeverity.WARN)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import RETRY_NUMBER_TAG
 
 from autotag.errors import MissingInputError, SettingsError
 from autotag.settings import Settings
 
 RECORD_TAG = "autotag/settings"
+RETRY_NUMBER_TAG = "dagster/retry_number"
+"""Of a run that Dagster started by itself because the one before it died."""
+
 KEYS_NAMED = 5
 
 

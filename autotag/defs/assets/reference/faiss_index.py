@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from autotag.defs.assets.source.source_embeddings import source_embeddings
+from autotag.defs.assets.source.source_pass import EMBEDDINGS
 from autotag.defs.materialized import failures, metadata
 from autotag.defs.partitions import code_version
 from autotag.defs.resources.runtime import AutotagRuntime
@@ -10,7 +10,7 @@ from autotag.defs.resources.runtime import AutotagRuntime
 
 @dg.asset(
     group_name="reference",
-    deps=[source_embeddings],
+    deps=[EMBEDDINGS],
     code_version=code_version(2),
     pool="reference",
     kinds={"faiss", "arrow"},
@@ -20,7 +20,7 @@ def faiss_index(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
     from autotag.pipeline.build_reference import ReferenceOptions, build_reference
     from autotag.pipeline.progress import StepProgress
     from autotag.reference.manifest import INDEX_FILE
-    from autotag.storage.locks import held
+    from autotag.storage.locks import held, index_lock
 
     with failures():
         index = runtime.settings.index
@@ -35,7 +35,7 @@ def faiss_index(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
             target_recall=index.target_recall_at_10,
             keep_versions=index.keep_versions,
         )
-        with held(plan.layout.index_lock(plan.model_id), f"the reference index of {plan.model_id}"):
+        with held(index_lock(plan.layout, plan.model_id)):
             released = build_reference(plan, options)
         progress.close(released.counts)
     manifest = released.manifest

@@ -5,7 +5,7 @@ import dagster as dg
 from autotag.defs.materialized import failures
 from autotag.defs.partitions import SETTINGS, source_shards
 from autotag.defs.resources.runtime import AutotagRuntime
-from autotag.defs.shard_changes import changed_shards
+from autotag.defs.shard_sensor import changed_shards
 from autotag.storage.roots import layout_of
 
 _layout = layout_of(SETTINGS)

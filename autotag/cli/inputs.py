@@ -1,0 +1,121 @@
+"""What a verb needs, looked for before anything is made: shards, vectors, a folder's own images, a reference index."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from autotag.cli.session import Session
+from autotag.domain.identity import folder_path
+from autotag.errors import MissingInputError, RejectedImageError
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from autotag.storage.images import ImageLimits
+
+FOLDERS_NAMED = 5
+
+
+def refuse_missing(session: Session, assets: Sequence[str], partitions: Sequence[str]) -> None:
+    """Look for what these assets start from; what only their steps can find out is left to them.
+
+    Raises:
+        MissingInputError: it is not there; the message says what to run or where to put it.
+    """
+    if "source_images" in assets:
+        _refuse_no_shard(session, partitions)
+    if "faiss_index" in assets:
+        from autotag.pipeline.build_reference import shards_to_index
+        from autotag.pipeline.plan import plan_of
+
+        shards_to_index(plan_of(session.settings))
+    for key in partitions:
+        if "folder_tags" in assets:
+            _refuse_no_reference(session, assets, key)
+        if "target_images" in assets:
+            _refuse_no_images(session, key)
+
+
+def _refuse_no_shard(session: Session, shards: Sequence[str]) -> None:
+    """A shard that is missing among others fails by itself; the others are done."""
+    root = session.layout.source_shards
+    names = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    if not any(session.layout.shard(shard).name in names for shard in shards):
+        wanted = session.layout.shard(shards[0])
+        others = f", nor is any other up to {shards[-1]}" if len(shards) > 1 else ""
+        raise MissingInputError(
+            f"{wanted} is not there{others}: put the archive's tars into {root}, name another place under [paths],"
+            " or change [source] first_shard..last_shard"
+        )
+
+
+def _refuse_no_reference(session: Session, assets: Sequence[str], key: str) -> None:
+    from autotag.pipeline.build_reference import embedded_shards
+    from autotag.pipeline.plan import plan_of
+    from autotag.storage.releases import current_version
+
+    plan = plan_of(session.settings)
+    if current_version(plan.layout.reference, plan.model_id) is not None:
+        return
+    verb = "process-target" if "target_images" in assets else "tag-target"
+    commands = ["build-index", f"{verb} --folder {shlex.quote(folder_path(key))}"]
+    if not embedded_shards(plan.layout.source(plan.model_id)):
+        commands.insert(0, "segment-source")
+    config = f" --config {shlex.quote(str(session.config))}" if session.config else ""
+    lines = "\n".join(f"  autotag {command}{config}" for command in commands)
+    raise MissingInputError(
+        f"there is no reference index of {plan.model_id} in {plan.layout.reference}, so nobody could vote; run, in this"
+        f" order:\n{lines}"
+    )
+
+
+def _refuse_no_images(session: Session, key: str) -> None:
+    """A folder whose images lie in folders below it; one that had images of its own when it was processed is let be."""
+    from autotag.pipeline.plan import plan_of
+
+    folder, tables = session.layout.folder(key), session.layout.folder_tables(key)
+    if tables.images.exists() or _holds_images(folder, plan_of(session.settings).limits):
+        return
+    below = list(islice(_folders_with_images(folder), FOLDERS_NAMED + 1))
+    if below:
+        named = ", ".join(shlex.quote(f"{folder_path(key)}/{path}") for path in below[:FOLDERS_NAMED])
+        more = ", and more" if len(below) > FOLDERS_NAMED else ""
+        raise MissingInputError(
+            f"{folder} has no images of its own, and --folder takes the images directly in a folder; folders below it"
+            f" that have some: {named}{more}"
+        )
+
+
+def _holds_images(folder: "UPath", limits: "ImageLimits") -> bool:
+    """Whether a file is named as an image, or is one under another name."""
+    from autotag.storage.folder_files import list_files, read_file
+    from autotag.storage.images import probe_image
+
+    files = list_files(folder)
+    if any(_is_named_as_image(file.name) for file in files):
+        return True
+    for file in files:
+        try:
+            if file.size_bytes <= limits.max_bytes:
+                probe_image(read_file(folder, file.name), limits)
+                return True
+        except RejectedImageError:
+            continue
+    return False
+
+
+def _folders_with_images(folder: "UPath") -> Iterator[str]:
+    from autotag.pipeline.discover_folders import folder_paths
+    from autotag.storage.folder_files import list_files
+
+    for path in folder_paths(folder):
+        if any(_is_named_as_image(file.name) for file in list_files(folder / path)):
+            yield path
+
+
+def _is_named_as_image(name: str) -> bool:
+    from autotag.storage.folder_files import IMAGE_SUFFIXES
+
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
