@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-SAMPLE_INTERVAL_S = 0.5
+SAMPLE_INTERVAL_S = 0.1
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLI = (sys.executable, "-c", "from autotag.cli.main import run; run()")
 """The `autotag` command of this environment."""

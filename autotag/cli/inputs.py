@@ -1,4 +1,4 @@
-"""What a verb needs, looked for before anything is made: shards, vectors, a folder's own images, a reference index."""
+"""What a verb needs, looked for before anything is made: shards, vectors, a folder's own files, a reference index."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from autotag.cli.session import Session
 from autotag.domain.identity import folder_path
-from autotag.errors import MissingInputError, RejectedImageError
+from autotag.errors import MissingInputError
 
 if TYPE_CHECKING:
     from upath import UPath
-
-    from autotag.storage.images import ImageLimits
 
 FOLDERS_NAMED = 5
 
@@ -72,11 +70,14 @@ def _refuse_no_reference(session: Session, assets: Sequence[str], key: str) -> N
 
 
 def _refuse_no_images(session: Session, key: str) -> None:
-    """A folder whose images lie in folders below it; one that had images of its own when it was processed is let be."""
-    from autotag.pipeline.plan import plan_of
+    """A folder without files whose images lie in folders below it; one that was processed when it had some is let be.
+
+    By names alone: whether a file of another name is an image, its step finds out, which has a journal.
+    """
+    from autotag.storage.folder_files import list_files
 
     folder, tables = session.layout.folder(key), session.layout.folder_tables(key)
-    if tables.images.exists() or _holds_images(folder, plan_of(session.settings).limits):
+    if tables.images.exists() or list_files(folder):
         return
     below = list(islice(_folders_with_images(folder), FOLDERS_NAMED + 1))
     if below:
@@ -86,24 +87,6 @@ def _refuse_no_images(session: Session, key: str) -> None:
             f"{folder} has no images of its own, and --folder takes the images directly in a folder; folders below it"
             f" that have some: {named}{more}"
         )
-
-
-def _holds_images(folder: "UPath", limits: "ImageLimits") -> bool:
-    """Whether a file is named as an image, or is one under another name."""
-    from autotag.storage.folder_files import list_files, read_file
-    from autotag.storage.images import probe_image
-
-    files = list_files(folder)
-    if any(_is_named_as_image(file.name) for file in files):
-        return True
-    for file in files:
-        try:
-            if file.size_bytes <= limits.max_bytes:
-                probe_image(read_file(folder, file.name), limits)
-                return True
-        except RejectedImageError:
-            continue
-    return False
 
 
 def _folders_with_images(folder: "UPath") -> Iterator[str]:

@@ -109,11 +109,14 @@ def _is_ours(error: Any) -> bool:
 
 def outcome_of(result: "ExecuteInProcessResult") -> Outcome:
     """What a run that succeeded came to; the partitions of one asset are added up."""
+    # A step that was tried again has told of some partitions twice: the last word counts.
+    last = {
+        (each.asset_key.to_user_string() if each.asset_key else "", each.materialization.partition): each
+        for each in result.get_asset_materialization_events()
+    }
     made: dict[str, Materialised] = {}
-    for event in result.get_asset_materialization_events():
-        name = event.asset_key.to_user_string() if event.asset_key else ""
+    for (name, partition), event in last.items():
         told = _plain(event.materialization.metadata)
-        partition = event.materialization.partition
         here = (partition,) if partition and told.get("rejected") else ()
         before = made.get(name)
         made[name] = (

@@ -39,7 +39,7 @@ class Session:
     @property
     def log(self) -> Path:
         """Where libraries' chatter goes while a command runs."""
-        return self.home / "logs" / "autotag.log"
+        return self.home / "autotag.log"
 
     @classmethod
     def open(cls, config: Path | None) -> "Session":

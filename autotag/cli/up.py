@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from autotag.cli.session import Session
 from autotag.errors import UsageError
 
 GRACE_S = 30.0
-"""How long the UI, the daemon and their runs have to end by themselves; a second Ctrl-C cuts it short."""
+"""How long the UI, the daemon and their runs, all of them, have to end by themselves; a second Ctrl-C cuts it short."""
 
 END_S = 2.0
 POLL_S = 0.1
@@ -92,17 +93,19 @@ def _say(line: str) -> None:
 def _run_group(command: list[str], log: Path, is_ready: Callable[[], bool]) -> int:
     """Run a command with all it starts in a session of its own, so that stopping it stops them all.
 
-    Ctrl-C and SIGTERM ask it to end; what is still there after a grace time, or when asked again, is ended.
+    Ctrl-C, SIGTERM and its own end ask all of them to end; what is still there after a grace time, or when asked
+    twice, is ended.
 
     Args:
         command: its words.
         log: what it and its children say goes there: on the console their warnings bury what is ours.
         is_ready: asked again and again until it is.
     """
-    stopped_at: list[float] = []
+    stops: list[int] = []
 
-    def stop(*_: object) -> None:
-        stopped_at.append(time.monotonic())
+    def stop(number: int, frame: object) -> None:
+        del frame
+        stops.append(number)
 
     # Before the start: a shell that puts us in the background has SIGINT ignored, and children inherit that.
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -110,35 +113,43 @@ def _run_group(command: list[str], log: Path, is_ready: Callable[[], bool]) -> i
     with log.open("wb") as output:
         process = subprocess.Popen(command, start_new_session=True, stdout=output, stderr=subprocess.STDOUT)
     try:
-        while process.poll() is None and not stopped_at and not is_ready():
+        while process.poll() is None and not stops and not is_ready():
             time.sleep(POLL_S)
-        while process.poll() is None and not stopped_at:
+        while process.poll() is None and not stops:
             time.sleep(POLL_S)
-        if process.poll() is None:
+        code = 0 if stops else process.wait()
+        if _is_left(process):
             _say("stopping ...")
-            os.killpg(
-                process.pid, signal.SIGINT
-            )  # as a terminal does: its children need not be told one by one
-            while (
-                process.poll() is None and len(stopped_at) < 2 and time.monotonic() < stopped_at[0] + GRACE_S
-            ):
+            _signal_group(process, signal.SIGINT)  # as a terminal does, to all at once
+            over = time.monotonic() + GRACE_S
+            while _is_left(process) and len(stops) < 2 and time.monotonic() < over:
                 time.sleep(POLL_S)
     finally:
         _end_group(process)
         for number, handler in before.items():
             signal.signal(number, handler)
-    return 0 if stopped_at else process.wait()
+    return code
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:
     """End what is left of a process's group: asked first, then forced."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         over = time.monotonic() + END_S
-        try:
-            os.killpg(process.pid, number)
-            while time.monotonic() < over:
-                process.poll()  # one that nobody waits for stays in its group
-                os.killpg(process.pid, 0)
-                time.sleep(POLL_S)
-        except ProcessLookupError:
-            return
+        _signal_group(process, number)
+        while _is_left(process) and time.monotonic() < over:
+            time.sleep(POLL_S)
+
+
+def _signal_group(process: "subprocess.Popen[bytes]", number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def _is_left(process: "subprocess.Popen[bytes]") -> bool:
+    """Whether anything is left of a process's group."""
+    process.poll()  # one that nobody waits for stays in its group
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,7 +1,7 @@
 """What every verb that runs assets does: look for its inputs, show progress, run, sum up."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -31,21 +31,23 @@ def run_assets(
 
     Raises:
         AutotagError: the run failed, or what it starts from is not there.
-        KeyboardInterrupt: it was interrupted; standard error says what is done.
+        KeyboardInterrupt: it was interrupted; standard error says what this run has finished.
     """
+    from autotag.pipeline.progress import counting_units
+
     console = Console()
     session.refuse_held(job, partitions)
     refuse_missing(session, assets, partitions)
     session.make_home()
-    done = partial(_shards_done, session, assets, partitions)
-    try:
-        with _progress(console, assets, done, as_json), chatter_to(session.log):
-            outcome = session.materialise(job, assets, partitions, config)
-    except KeyboardInterrupt:
-        kept = done()
-        what = f"{kept} are done" if kept else "what was done is kept"
-        sys.stderr.write(f"interrupted: {what}; run the same command to go on\n")
-        raise
+    with counting_units() as units:
+        done = partial(_shards_done, units, assets, len(partitions))
+        try:
+            with _progress(console, assets, done, as_json), chatter_to(session.log):
+                outcome = session.materialise(job, assets, partitions, config)
+        except KeyboardInterrupt:
+            finished = f"{shards} finished in this run; " if (shards := done()) else ""
+            sys.stderr.write(f"interrupted: {finished}what was done is kept; run the same command to go on\n")
+            raise
     print_summary(console, outcome, as_json, rejected_of(session.layout, outcome))
     return outcome
 
@@ -59,13 +61,6 @@ def _progress(
     return progress_bars(console, assets) if console.is_terminal else progress_lines(done)
 
 
-def _shards_done(session: Session, assets: Sequence[str], shards: Sequence[str]) -> str:
-    """How many of the shards have their last table, like "3 of 100 shards"; empty for what has no shards."""
-    if "source_embeddings" not in assets:
-        return ""
-    from autotag.pipeline.build_reference import embedded_shards
-    from autotag.pipeline.plan import plan_of
-
-    plan = plan_of(session.settings)
-    there = set(embedded_shards(plan.layout.source(plan.model_id)))
-    return f"{len(there & set(shards))} of {len(shards)} shards"
+def _shards_done(units: Mapping[str, int], assets: Sequence[str], shards: int) -> str:
+    """How many shards this run has brought through its last step, like "3 of 100 shards"; empty for what has none."""
+    return f"{units['source_embeddings']} of {shards} shards" if "source_embeddings" in assets else ""

@@ -86,7 +86,7 @@ class ApartProcess:
         theirs.close()
         try:
             _received(process, ours)
-        except (EOFError, ConnectionError):
+        except EOFError:
             code = self._buried()
             if code < 0:
                 raise ProcessDiedError(_cause(code)) from None
@@ -122,13 +122,17 @@ def _received(process: SpawnProcess, connection: Connection) -> tuple[bool, Any]
     """The next answer. Not `recv` alone: what the process has forked may outlive it and hold its ends of all pipes.
 
     Raises:
-        EOFError, ConnectionError: the process is dead.
+        EOFError: the process is dead, also where it died in the midst of an answer.
     """
     while not wait([connection, process.sentinel], LOOK_INTERVAL_S) and process.is_alive():
         pass
     if not connection.poll():
         raise EOFError
-    return connection.recv()
+    try:
+        answer = connection.recv_bytes()
+    except OSError as error:
+        raise EOFError from error
+    return pickle.loads(answer)
 
 
 def _serve(connection: Connection) -> None:

@@ -130,7 +130,7 @@ class InProcessEngine:
         _apart.close()
 
     def _run_apart(self, plan: WorkerPlan, unit: str) -> UnitResult:
-        """Run a unit until a process outlives it: its journal finds the images that kill them."""
+        """Run a unit until a process outlives it, or it is given up: its journal finds the images that kill them."""
         watch = DeathWatch(self._shelf.worker(plan))
         while True:
             try:
@@ -160,7 +160,7 @@ def lost(unit: str, deaths: int, cause: object = "") -> UnitResult:
     """Result of a unit that was given up: its workers died `deaths` times."""
     told = f": {cause}" if cause else ""
     text = (
-        f"{unit}: its workers died {deaths} times{told}, and no image is found to be at fault; look for memory running"
-        " out, then run the step again"
+        f"{unit}: its workers died {deaths} times{told}, and no single image is at fault; look for memory running out,"
+        " or a driver or model that no image comes through, then run the step again"
     )
     return UnitResult(unit, None, WorkerLostError(text))

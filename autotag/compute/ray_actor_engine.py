@@ -21,7 +21,7 @@ class RayActorEngine:
     def run(self, plan: WorkerPlan, units: Sequence[str]) -> Generator[UnitResult, None, None]:
         """Yield results as units finish.
 
-        A unit whose worker dies runs again on a new one; when that happens too often it ends as
+        A unit whose worker dies runs again on a new one, until `DeathWatch` gives it up: it ends as
         `WorkerLostError`. A run that is cancelled, or fails, leaves no actor behind.
 
         Raises:

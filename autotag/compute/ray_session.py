@@ -16,8 +16,7 @@ class RaySpec:
         actors: worker processes; 0 for as many as fit.
         cpus_per_actor: cores a worker holds.
         gpus_per_actor: GPUs a worker holds, fractions too.
-        max_worker_deaths: deaths of workers over one unit before it is given up; actors go on for as long as a
-            unit's journal learns from them.
+        max_worker_deaths: deaths of workers over one unit of a run before it is given up, at the latest.
     """
 
     address: str = ""

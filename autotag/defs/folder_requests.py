@@ -72,10 +72,10 @@ def _why_not(
     requests = sum(RETRY_NUMBER_TAG not in run.tags for run in failed)
     if not failed or requests > len(PAUSES_S):
         return Unasked.LEFT
+    if _is_permanent(instance, runs[0]):
+        return Unasked.LEFT
     ended_s = records[0].end_time or records[0].update_timestamp.timestamp()
-    if time.time() - ended_s < PAUSES_S[max(0, requests - 1)]:
-        return Unasked.PAUSED
-    return Unasked.LEFT if _is_permanent(instance, runs[0]) else None
+    return Unasked.PAUSED if time.time() - ended_s < PAUSES_S[max(0, requests - 1)] else None
 
 
 def _is_permanent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

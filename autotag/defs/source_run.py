@@ -7,7 +7,7 @@ import dagster as dg
 
 from autotag.defs.materialized import metadata
 from autotag.domain.counts import StepCounts
-from autotag.errors import AutotagError, MissingInputError, PermanentError, RetryableError
+from autotag.errors import AutotagError, PermanentError
 
 if TYPE_CHECKING:
     from autotag.compute.engine import Engine, UnitResult, WorkerPlan
@@ -66,12 +66,12 @@ class ShardRun:
         Raises:
             AutotagError: what went wrong in any of the steps.
         """
+        from autotag.pipeline.run_units import as_one
+
         if len(self._errors) == 1:
             raise self._errors[0]
         if self._errors:
-            may_pass = all(isinstance(error, RetryableError) for error in self._errors)
-            kind = RetryableError if may_pass else PermanentError
-            raise kind("\n".join(str(error) for error in self._errors))
+            raise as_one(self._errors, "\n".join(str(error) for error in self._errors))
 
     def _whole(
         self, asset: dg.AssetKey, done: "list[UnitResult]", counts: StepCounts
@@ -93,13 +93,13 @@ class ShardRun:
 
 
 def known_images(plan: "PipelinePlan", shards: Sequence[str]) -> int:
-    """Images of the shards' manifests; 0 when one is not there yet."""
+    """Images of the shards' manifests; 0 when one is not there yet, or damaged."""
     from autotag.storage.tables import count_rows
 
     tables = plan.layout.source(plan.model_id)
     try:
         return sum(count_rows(tables.images(shard)) for shard in shards)
-    except MissingInputError:
+    except PermanentError:
         return 0
 
 

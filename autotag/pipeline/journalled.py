@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 
 from upath import UPath
 
-from autotag.storage.attempts import died_over, note_death
+from autotag.domain.death_note import DeathNote
+from autotag.storage.attempts import died_over, note_death, pardon
 
 
 class Journalled(ABC):
@@ -20,6 +21,10 @@ class Journalled(ABC):
         """Whether a process died while it worked on the unit."""
         return died_over(self.journal(unit))
 
-    def note_death(self, unit: str) -> str:
+    def note_death(self, unit: str) -> DeathNote:
         """Write down that another process died over the unit; gives what is known of its images by now."""
         return note_death(self.journal(unit))
+
+    def pardon(self, unit: str) -> None:
+        """Lay the deaths to none of the unit's images any more."""
+        pardon(self.journal(unit))

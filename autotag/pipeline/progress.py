@@ -1,6 +1,7 @@
 """Where a step tells how far it is. One listener a process; without one, nobody listens."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -45,6 +46,7 @@ class _Nobody:
 
 
 _listener: ProgressListener = _Nobody()
+_units_done: Counter[str] = Counter()
 
 
 @contextmanager
@@ -56,6 +58,17 @@ def listening(listener: ProgressListener) -> Iterator[None]:
         yield
     finally:
         _listener = before
+
+
+@contextmanager
+def counting_units() -> Iterator[Counter[str]]:
+    """Count the units that the steps of this process finish inside the block: a counter by step, which grows."""
+    global _units_done
+    before, _units_done = _units_done, Counter()
+    try:
+        yield _units_done
+    finally:
+        _units_done = before
 
 
 class StepProgress:
@@ -79,6 +92,7 @@ class StepProgress:
     def unit_done(self, counts: StepCounts) -> None:
         """A unit has finished."""
         self._done += counts.taken
+        _units_done[self._step] += 1
         _listener.advanced(self._step, self._done)
 
     def close(self, counts: StepCounts) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autotag.compute.engine import Engine, UnitResult, WorkerPlan
 from autotag.domain.counts import StepCounts
-from autotag.errors import AutotagError, PermanentError, RetryableError, SettingsError
+from autotag.errors import AutotagError, InUseError, PermanentError, RetryableError, SettingsError
 from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.progress import StepProgress
 
@@ -69,10 +69,21 @@ def run_step(engine: Engine, step: Step) -> StepCounts:
 def _joined(step: str, failed: list[AutotagError], units: int) -> AutotagError:
     if len(failed) == 1 and units == 1:
         return failed[0]
-    wrong_settings = [error for error in failed if isinstance(error, SettingsError)]
-    if wrong_settings:
-        return wrong_settings[0]  # of the run, whichever unit met them first
     lines = "\n".join(f"- {error}" for error in failed[:20])
     more = f"\n- and {len(failed) - 20} more" if len(failed) > 20 else ""
-    kind = RetryableError if all(isinstance(error, RetryableError) for error in failed) else PermanentError
-    return kind(f"{step}: {len(failed)} of {units} units failed:\n{lines}{more}")
+    return as_one(failed, f"{step}: {len(failed)} of {units} units failed:\n{lines}{more}")
+
+
+def as_one(errors: Sequence[AutotagError], message: str) -> AutotagError:
+    """Several errors as the one that decides what happens next.
+
+    Settings that are wrong are told by themselves: they are the run's, whoever met them first. Where trying again may
+    help one of them it is tried again: what is done is done.
+    """
+    for error in errors:
+        if isinstance(error, SettingsError):
+            return error
+    if all(isinstance(error, InUseError) for error in errors):
+        return InUseError(message)
+    may_pass = any(isinstance(error, RetryableError) for error in errors)
+    return RetryableError(message) if may_pass else PermanentError(message)

@@ -16,6 +16,7 @@ from typing import Self
 
 from upath import UPath
 
+from autotag.domain.death_note import DeathNote
 from autotag.errors import AutotagError, RejectedImageError
 from autotag.storage.removal import remove_file
 from autotag.storage.roots import is_local
@@ -159,19 +160,23 @@ def died_over(path: UPath) -> bool:
     return bool(page.in_flight or page.suspects)
 
 
-def note_death(path: UPath) -> str:
-    """Write down that the process which worked on the journal's unit died, as the one that gave it the unit saw.
-
-    Returns:
-        What is known of the unit's images by now.
-    """
+def note_death(path: UPath) -> DeathNote:
+    """Write down that the process which worked on the journal's unit died, as the one that gave it the unit saw."""
     page = _read(path)
+    in_hand = tuple(page.in_flight)
     if page.in_flight:
         if len(page.in_flight) == 1:
             page.deaths[page.in_flight[0]] = page.deaths.get(page.in_flight[0], 0) + 1
         page.suspect_in_flight()
         write_text(path, page.line(), durable=False)
-    return json.dumps([page.suspects, page.deaths], sort_keys=True)
+    return DeathNote(json.dumps([page.suspects, page.deaths], sort_keys=True), in_hand, page.done)
+
+
+def pardon(path: UPath) -> None:
+    """Forget the deaths that were laid to images of the journal's unit: the fault was elsewhere. Suspects remain so."""
+    page = _read(path)
+    page.deaths = {}
+    write_text(path, page.line(), durable=False)
 
 
 def images_done(journals: Iterable[UPath]) -> list[int]:

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from autotag.storage.roots import is_local, make_directory
 from autotag.storage.tables import write_text
 
 PATIENCE_S = 3.0
+LOOK_S = 0.05
 """Long enough for another run's short step, and for a killed worker to end; nobody waits longer for a sentence."""
 
 WITHOUT_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -111,7 +113,9 @@ def refuse_held(lock: Lock) -> None:
         InUseError: another process holds it.
     """
     if is_held(lock):
-        raise InUseError(_told(lock))
+        time.sleep(LOOK_S)  # another one that looks holds it for a moment, too
+        if is_held(lock):
+            raise InUseError(_told(lock))
 
 
 def _take(lock: Lock) -> FileLock | None:

@@ -13,6 +13,9 @@ from autotag.storage.roots import is_local
 
 _SUFFIX = ".tmp"
 
+CLOCK_SLACK_S = 5.0
+"""Between the clock that processes are dated by and the one of files."""
+
 
 def remove_file(path: UPath) -> None:
     """Delete a file; nothing happens when there is none."""
@@ -68,7 +71,7 @@ def remove_stale_temporaries(path: Path) -> None:
     )
     for name in found:
         match = mine.fullmatch(name)
-        if match and not _is_alive(int(match[1])):
+        if match and not _is_writing(int(match[1]), path.parent / name):
             (path.parent / name).unlink(missing_ok=True)
 
 
@@ -76,11 +79,15 @@ def _prefix(name: str) -> str:
     return f".{name[:40]}."
 
 
-def _is_alive(process: int) -> bool:
+def _is_writing(process: int, temporary: Path) -> bool:
+    """Whether the maker of a temporary is still there: not a corpse that nobody has collected, nor a later process of that number."""
+    import psutil
+
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        found = psutil.Process(process)
+        began_s, changed_s = found.create_time(), temporary.stat().st_mtime
+        return found.status() != psutil.STATUS_ZOMBIE and began_s <= changed_s + CLOCK_SLACK_S
+    except (psutil.NoSuchProcess, FileNotFoundError):
         return False
-    except PermissionError:  # another user's
+    except psutil.AccessDenied:
         return True
-    return True

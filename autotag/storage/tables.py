@@ -224,12 +224,17 @@ def count_rows(path: UPath) -> int:
 
     Raises:
         MissingInputError: the table is not there.
+        PermanentError: the file is damaged.
     """
     try:
         with open_for_arrow(path) as stream:
             return pq.read_metadata(stream).num_rows
     except FileNotFoundError as error:
         raise MissingInputError(_missing(path, "")) from error
+    except pa.ArrowInvalid as error:
+        raise PermanentError(
+            f"{path} is damaged ({error}); delete it and materialise its asset again"
+        ) from error
 
 
 def write_text(path: UPath, text: str, *, durable: bool = True) -> None:

@@ -133,8 +133,8 @@ def test_the_command_killed_three_times_ends_with_the_same_rows_and_leaves_no_pr
         else:
             while not command.has_workers() and command.process.poll() is None:
                 time.sleep(0.05)
-            command.runs_on(moments.uniform(0, 2))
-        over_workers += command.has_workers()
+            over_workers += command.has_workers()
+            command.runs_on(moments.uniform(0, 1))
         if command.is_killed():
             killed += 1
             assert command.left() == []

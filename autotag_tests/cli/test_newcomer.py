@@ -68,7 +68,6 @@ def test_a_folder_whose_images_lie_below_it_is_refused_and_they_are_named(
     build(plan, "00000")
     for number in range(7):
         folders.simple(f"trip/day {number}", 1)
-    folders.make("trip", {"notes.txt": b"no picture"})
     told = autotag("segment-target", "--folder", "trip")
     assert (told.code, told.out) == (1, "")
     assert "has no images of its own" in told.err
@@ -77,6 +76,23 @@ def test_a_folder_whose_images_lie_below_it_is_refused_and_they_are_named(
     assert not plan.layout.folder_tables("trip").root.exists()
     folders.make("trip", {"unnamed": picture(1)})
     assert autotag("segment-target", "--folder", "trip").code == 0
+
+
+def test_what_files_without_an_images_name_hold_is_left_to_the_step(
+    folders: Folders, settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autotag.cli.inputs import refuse_missing
+    from autotag.cli.session import Session
+    from autotag.storage import folder_files, images
+
+    def touched(*_: object) -> None:
+        raise AssertionError("a file was read, where no journal knows of it")
+
+    folders.simple("trip/day", 1)
+    folders.make("trip", {"notes.txt": b"no picture", "unnamed": picture(1)})
+    monkeypatch.setattr(folder_files, "read_file", touched)
+    monkeypatch.setattr(images, "probe_image", touched)
+    refuse_missing(Session.open(settings_file), ["target_images"], ["trip"])
 
 
 def test_rejected_images_are_named_with_reasons_and_the_tagged_folder_ends_with_its_sheet(
@@ -147,21 +163,31 @@ def test_tags_of_another_model_are_scored_with_a_warning(
     assert "tags of model other+model, voted by index version v7" in told.out
 
 
-def test_an_interrupt_says_how_many_shards_are_done(
-    autotag: Autotag, archive: Archive, plan: PipelinePlan, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_an_interrupt_says_how_many_shards_this_run_has_finished(
+    autotag: Autotag,
+    archive: Archive,
+    plan: PipelinePlan,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
 ) -> None:
     from autotag.cli.session import Session
 
     archive.simple("00000")
-    build(plan, "00000")
+    build(plan, "00000")  # by other rules, for all that is known
 
     def interrupted(*_: object) -> None:
+        for step, units in (("source_images", 3), ("source_embeddings", 2)):
+            progress = StepProgress(step, 0, [])
+            for _unit in range(units):
+                progress.unit_done(StepCounts(units=1))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Session, "materialise", interrupted)
-    told = autotag("segment-source")
+    told = autotag("segment-source", *options)
     assert told.code == 130
-    assert told.err == "interrupted: 1 of 4 shards are done; run the same command to go on\n"
+    finished = "2 of 4 shards finished in this run"
+    assert told.err == f"interrupted: {finished}; what was done is kept; run the same command to go on\n"
 
 
 def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(

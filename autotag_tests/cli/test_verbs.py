@@ -276,7 +276,7 @@ def test_what_native_code_says_goes_to_a_log(
 
     monkeypatch.setattr(list_target_images, "list_target_images", chatty)
     assert ready("segment-target", "--folder", "birds").err == ""
-    log = tmp_path / "data" / ".dagster" / "logs" / "autotag.log"
+    log = tmp_path / "data" / ".dagster" / "autotag.log"
     assert "something nobody asked for" in log.read_text()
 
 

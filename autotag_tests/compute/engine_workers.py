@@ -10,6 +10,7 @@ from upath import UPath
 
 from autotag.compute.engine import Worker
 from autotag.domain.counts import StepCounts
+from autotag.domain.death_note import DeathNote
 from autotag.errors import MissingWeightsError, RejectedImageError, RetryableError
 from autotag.pipeline.journalled import Journalled
 from autotag.storage.attempts import AttemptJournal
@@ -60,11 +61,14 @@ class Journalling(Behaviour):
         """Whether it was begun before."""
         return self.begun(unit) > 0
 
-    def note_death(self, unit: str) -> str:
+    def note_death(self, unit: str) -> DeathNote:
         """Leaves a note of its own."""
         with (self.directory / f"deaths of {unit}").open("a") as note:
             note.write("x")
-        return "the same as ever"
+        return DeathNote("the same as ever")
+
+    def pardon(self, unit: str) -> None:
+        """Blamed nobody."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
+import gc
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -57,6 +60,14 @@ def die_before_a_child(note: str) -> None:
         os._exit(0)
     wait_for(lambda: Path(note).exists() and Path(note).read_text() != "")
     os._exit(7)
+
+
+def die_in_the_midst_of_an_answer() -> None:
+    """What was sent says that a thousand bytes come."""
+    for each in gc.get_objects():
+        if isinstance(each, Connection) and each.writable and not each.closed:
+            os.write(each.fileno(), struct.pack("!i", 1000) + b"x" * 10)
+    die(signal.SIGKILL)
 
 
 def note_and_sleep(note: str) -> None:
@@ -145,6 +156,12 @@ def test_what_a_call_raises_is_raised_here_and_its_process_stays(apart: ApartPro
     with pytest.raises(RuntimeError, match="Sealed: 1 2"):
         apart.call(fail_sealed)
     assert apart.call(add, 1, 1)[1] == process
+
+
+def test_a_process_that_is_killed_in_the_midst_of_its_answer_has_died(apart: ApartProcess) -> None:
+    with pytest.raises(ProcessDiedError, match="SIGKILL"):
+        apart.call(die_in_the_midst_of_an_answer)
+    assert apart.call(add, 2, 3)[0] == 5
 
 
 def test_a_program_that_cannot_be_imported_is_told_at_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from autotag.errors import BadShardError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.storage.tables import read_stamp, read_table, write_table
 from autotag_tests.conftest import Archive, Folders, picture
@@ -100,6 +101,27 @@ def test_a_failing_shard_is_named_and_the_others_are_materialised(room: Room, th
     for asset in ("source_images", "source_embeddings"):
         assert materialised(result, asset).keys() == {"00000", "00002"}
         assert room.instance.get_materialized_partitions(dg.AssetKey(asset)) == {"00000", "00002"}
+
+
+def test_a_damaged_manifest_is_made_again(room: Room, three_shards: Archive, plan: PipelinePlan) -> None:
+    path = plan.layout.source(plan.model_id).images("00001")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no table")
+    assert room.run("source_job", tags=RANGE).success
+
+
+def test_shards_are_done_without_a_picture_of_them(
+    room: Room, three_shards: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise BadShardError("00002.tar has changed since")
+
+    monkeypatch.setattr("autotag.pipeline.contact_sheet_source.source_sheet_items", gone)
+    result = room.run("source_job", tags=RANGE)
+    assert result.success
+    facts = materialised(result, "source_embeddings")
+    assert facts.keys() == {"00000", "00001", "00002"}
+    assert not any("contact sheet" in each for each in facts.values())
 
 
 def test_a_single_shard_that_fails_is_a_failure_that_no_retry_helps(room: Room, archive: Archive) -> None:

@@ -19,7 +19,7 @@ from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.pipeline.read_source_images import SourceImagesWorker
 from autotag.pipeline.recorded_boxes import embeddings_fingerprint
 from autotag.settings import Settings
-from autotag.storage.attempts import AttemptJournal
+from autotag.storage.attempts import AttemptJournal, note_death
 from autotag.storage.folder_files import list_files
 from autotag.storage.tables import read_stamp, read_table
 from autotag_tests.conftest import SETTINGS_TOML, Archive, picture
@@ -204,6 +204,7 @@ def test_a_journal_in_the_store_finds_the_image_that_kills(
     made_from = embeddings_fingerprint(store_plan, manifest.extra["pixels"], store_plan.model_id)
     for names in (["k001", "k002"], *[["k002"]] * 3):
         AttemptJournal(tables.attempt("00000"), made_from, 3).take(names, 0, 5)
+        note_death(tables.attempt("00000"))
     assert worker.has_died_over("00000")
     counts = worker("00000")
     assert (counts.made, counts.rejected) == (4, 1)

@@ -13,6 +13,7 @@ from autotag.errors import (
     AutotagError,
     BadShardError,
     CountsDoNotCloseError,
+    InUseError,
     PermanentError,
     RetryableError,
     SettingsError,
@@ -109,10 +110,13 @@ def test_a_single_unit_fails_with_its_own_error() -> None:
     ("errors", "kind"),
     [
         ([RetryableError("r1"), WorkerLostError("r2")], RetryableError),
-        ([RetryableError("r1"), BadShardError("p1")], PermanentError),
+        ([RetryableError("r1"), BadShardError("p1")], RetryableError),
+        ([InUseError("u1"), InUseError("u2")], InUseError),
+        ([InUseError("u1"), WorkerLostError("r1")], RetryableError),
+        ([BadShardError("p1"), BadShardError("p2")], PermanentError),
     ],
 )
-def test_all_that_failed_is_told_and_only_retryable_errors_are_retried(errors, kind) -> None:
+def test_all_that_failed_is_told_and_tried_again_where_that_may_help_one_of_them(errors, kind) -> None:
     with pytest.raises(kind) as caught:
         run_step(Recorded(bad("a", errors[0]), good("b"), bad("c", errors[1])), step("a", "b", "c"))
     assert type(caught.value) is kind

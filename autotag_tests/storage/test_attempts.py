@@ -9,7 +9,7 @@ from upath import UPath
 
 from autotag.errors import UnwritableRootError
 from autotag.storage import attempts
-from autotag.storage.attempts import AttemptJournal, died_over, images_done, note_death
+from autotag.storage.attempts import AttemptJournal, died_over, images_done, note_death, pardon
 
 NAMES = [f"i{number}" for number in range(10)]
 
@@ -244,3 +244,20 @@ def test_batches_cover_all_images_in_order_and_suspects_are_alone(suspects: set[
     assert [index for batch in batches for index in batch] == list(range(len(NAMES)))
     assert all(len(batch) <= size for batch in batches)
     assert all(len(batch) == 1 for batch in batches if {NAMES[index] for index in batch} & suspects)
+
+
+def test_a_death_tells_what_was_in_hand_and_what_was_outlived(path: UPath) -> None:
+    AttemptJournal(path, "inputs", 3).take(["i4", "i5"], 4, 10)
+    note = note_death(path)
+    assert (note.in_hand, note.outlived) == (("i4", "i5"), 4)
+    assert note_death(path).in_hand == ()
+
+
+def test_who_is_pardoned_is_suspect_and_condemned_no_more(path: UPath) -> None:
+    for _ in range(3):
+        journal = after_a_death(path, "i4")
+    assert journal.is_condemned("i4")
+    pardon(path)
+    journal = AttemptJournal(path, "inputs", 3)
+    assert journal.has_suspects
+    assert not journal.is_condemned("i4")

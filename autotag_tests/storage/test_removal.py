@@ -1,9 +1,20 @@
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from upath import UPath
 
-from autotag.storage.removal import keep_only, remove_file, remove_tree
+from autotag.storage.removal import (
+    keep_only,
+    remove_file,
+    remove_stale_temporaries,
+    remove_tree,
+    temporary_name,
+)
 
 AWKWARD = ["a[1].jpg", "a*.jpg", "a?.jpg", "plain.jpg", "~x", "-rf"]
 
@@ -44,3 +55,29 @@ def test_removing_what_is_not_there_is_no_error(root: UPath) -> None:
         remove_file(root / name)
         remove_tree(root / name)
         keep_only(root / name, {"a"})
+
+
+def stale(path: Path, process: int) -> Path:
+    """A temporary of that file, as that process would name its own."""
+    temporary = path.with_name(temporary_name(path.name, "abc").replace(f".{os.getpid()}.", f".{process}."))
+    temporary.write_bytes(b"half")
+    return temporary
+
+
+def test_the_temporary_of_a_corpse_that_nobody_collected_is_swept_up(tmp_path: Path) -> None:
+    corpse = subprocess.Popen([sys.executable, "-c", ""])
+    while psutil.Process(corpse.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    temporary = stale(tmp_path / "t.parquet", corpse.pid)
+    remove_stale_temporaries(tmp_path / "t.parquet")
+    assert not temporary.exists()
+    corpse.wait()
+
+
+def test_a_later_process_of_the_same_number_is_not_the_writer(tmp_path: Path) -> None:
+    temporary = stale(tmp_path / "t.parquet", os.getpid())
+    remove_stale_temporaries(tmp_path / "t.parquet")
+    assert temporary.exists()
+    os.utime(temporary, (0, psutil.Process().create_time() - 60))
+    remove_stale_temporaries(tmp_path / "t.parquet")
+    assert not temporary.exists()

@@ -66,7 +66,7 @@ class AutotagRuntime(dg.ConfigurableResource):
         from autotag.compute.engine import InProcessEngine
 
         if self.settings.ray.address:
-            return self._workers("actors")
+            return self._workers(self.settings.ray.source_engine)
         return self._engine("threads", lambda _: InProcessEngine(self._cores()))
 
     def source_engine(self, plan: "PipelinePlan", images: int) -> tuple["Engine", "PipelinePlan"]:

@@ -1,6 +1,7 @@
 """source_images and source_embeddings: two assets of one step, so that a bad shard does not keep the others from being embedded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -10,6 +11,10 @@ from autotag.defs.partitions import code_version, source_backfill, source_shards
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.defs.sheets import source_sheet
 from autotag.defs.source_run import ShardRun
+from autotag.errors import AutotagError
+
+if TYPE_CHECKING:
+    from autotag.pipeline.plan import PipelinePlan
 
 IMAGES, EMBEDDINGS = dg.AssetKey("source_images"), dg.AssetKey("source_embeddings")
 
@@ -69,8 +74,18 @@ def source_pass(
             for result in run.step(EMBEDDINGS, engine, worker):
                 if isinstance(result, dg.MaterializeResult):
                     # On one partition of the run: pictures are the largest things in the event log, and shards are many.
-                    context.add_asset_metadata(
-                        source_sheet(plan, run.shards, runtime.settings), EMBEDDINGS, run.shards[-1]
-                    )
+                    sheet = _sheet(context, plan, run.shards, runtime)
+                    context.add_asset_metadata(sheet, EMBEDDINGS, run.shards[-1])
                 yield result
         run.close()
+
+
+def _sheet(
+    context: dg.AssetExecutionContext, plan: "PipelinePlan", shards: list[str], runtime: AutotagRuntime
+) -> Mapping[str, Any]:
+    """The contact sheet; none where a tar has gone since: the shards are done without a picture of them."""
+    try:
+        return source_sheet(plan, shards, runtime.settings)
+    except AutotagError as error:
+        context.log.warning("no contact sheet: %s", error)
+        return {}
