@@ -17,7 +17,10 @@ from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.settings import Settings
 
 # A busy machine is slow now and then: time limits of single examples would only make tests flaky.
-hypothesis.settings.register_profile("autotag", deadline=None)
+# A busy machine makes examples slowly; that is no fault of what is tested.
+hypothesis.settings.register_profile(
+    "autotag", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("autotag")
 
 SETTINGS_TOML = """

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-SAMPLE_INTERVAL_S = 0.1
+SAMPLE_INTERVALS_S = (0.05, 0.5)
+"""Between two looks, in the first second and later: a look walks the memory of every process, and costs what it measures."""
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLI = (sys.executable, "-c", "from autotag.cli.main import run; run()")
 """The `autotag` command of this environment."""
@@ -97,8 +98,9 @@ class _Tree:
         self._thread.join()
 
     def _sample_until_end(self) -> None:
+        began = time.monotonic()
         self._sample()
-        while not self._end.wait(SAMPLE_INTERVAL_S):
+        while not self._end.wait(SAMPLE_INTERVALS_S[time.monotonic() > began + 1]):
             self._sample()
 
     def _sample(self) -> None:
