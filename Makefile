@@ -23,8 +23,9 @@ $(READY): pyproject.toml constraints.txt
 demo: env            ## sample archive, all assets, two tagged folders, a page to look at (in ./demo)
 	$(BIN)/autotag demo --dir $(DEMO_DIR)
 
+# A worker that crashes fails its test and ends the run: xdist can wait for ever for the one that replaces it.
 test: env            ## the fast tests
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --max-worker-restart=0
 
 test-slow: env       ## the slow tests: real Ray, Dagster daemon, browser, S3 server, kill -9
 	$(BIN)/python -m pytest -m slow

@@ -21,7 +21,7 @@ STATE_TAG = "autotag/folder_state"
 """Of a run that the sensor asked for: hash of the folder's files, the model id, and the results there were."""
 
 PERMANENT_TAG = "autotag/permanent_failure"
-"""Of a run whose failure is permanent: its own id, since a run that is executed again has copies of its parent's tags."""
+"""Of a run that failed: whether that is permanent, with its own id: one that is executed again has copies of its parent's tags."""
 
 PAUSES_S = (300.0, 1800.0)
 """After the first and the second request of one state whose run failed; the third is the last."""
@@ -80,12 +80,13 @@ def _why_not(
 
 def _is_permanent(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether the run failed for one of our own reasons that no retry helps; a crash or a bug is none."""
-    if run.tags.get(PERMANENT_TAG) == run.run_id:
-        return True
+    verdicts = {f"{run.run_id} yes": True, f"{run.run_id} no": False}
+    known = verdicts.get(run.tags.get(PERMANENT_TAG, ""))
+    if known is not None:
+        return known
     failed = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     told = [each.dagster_event.step_failure_data.user_failure_data for each in failed if each.dagster_event]
     is_permanent = any(each is not None and ERROR_CLASS in each.metadata for each in told)
-    if is_permanent:
-        # Its events are read once, not at every look.
-        instance.add_run_tags(run.run_id, {PERMANENT_TAG: run.run_id})
+    # Its events are read once, not at every look.
+    instance.add_run_tags(run.run_id, {PERMANENT_TAG: f"{run.run_id} {'yes' if is_permanent else 'no'}"})
     return is_permanent

@@ -27,8 +27,10 @@ from autotag.storage.roots import is_local, make_directory
 from autotag.storage.tables import write_text
 
 PATIENCE_S = 3.0
-LOOK_S = 0.05
 """Long enough for another run's short step, and for a killed worker to end; nobody waits longer for a sentence."""
+
+LOOK_S = 0.05
+"""Longer than another process holds a lock that it only looks at."""
 
 WITHOUT_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
 """What a file system without locks answers."""
@@ -126,7 +128,7 @@ def _take(lock: Lock) -> FileLock | None:
         file_lock.acquire(timeout=PATIENCE_S)
     except Timeout as error:
         raise InUseError(_told(lock)) from error
-    except (OSError, NotImplementedError) as error:
+    except (OSError, NotImplementedError) as error:  # filelock's two ways to say that there are no locks
         if isinstance(error, OSError) and error.errno not in WITHOUT_LOCKS:
             raise UnwritableRootError(
                 f"{lock.path}: cannot be locked ({error.strerror or error}); make it writable or set another root"

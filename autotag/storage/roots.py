@@ -1,5 +1,7 @@
 """From settings to roots: decides once which root is local and which is an object store."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from upath import UPath
@@ -72,8 +74,19 @@ def make_directory(path: UPath) -> None:
     Raises:
         UnwritableRootError: the file system refuses.
     """
-    try:
+    with told_if_unwritable(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def told_if_unwritable(path: UPath) -> Iterator[None]:
+    """What the file system refuses inside the block is told with the path and the remedy.
+
+    Raises:
+        UnwritableRootError: it refused.
+    """
+    try:
+        yield
     except OSError as error:
         raise UnwritableRootError(
             f"{path}: cannot be written ({error.strerror or error}); make it writable or set another root"

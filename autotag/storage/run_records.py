@@ -6,9 +6,8 @@ from pathlib import Path
 
 from upath import UPath
 
-from autotag.errors import UnwritableRootError
 from autotag.storage.removal import temporary_name
-from autotag.storage.roots import is_local, make_directory
+from autotag.storage.roots import is_local, make_directory, told_if_unwritable
 
 
 def write_once(path: UPath, text: str) -> str:
@@ -20,16 +19,11 @@ def write_once(path: UPath, text: str) -> str:
     Raises:
         UnwritableRootError: the file system refuses.
     """
-    try:
+    with told_if_unwritable(path):
         if not path.exists():
             write = _write_local if is_local(path) else _write_remote
             write(path, text.encode("utf-8"))
         return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UnwritableRootError(
-            f"{path}: cannot be written ({error.strerror or error}); make it writable or set another root"
-            " under [paths]"
-        ) from error
 
 
 def _write_local(path: UPath, data: bytes) -> None:

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from autotag.domain.schema_version import SCHEMA_VERSION
-from autotag.errors import MissingInputError, PermanentError, UnwritableRootError
+from autotag.errors import MissingInputError, PermanentError
 from autotag.storage.arrow_files import open_for_arrow
 from autotag.storage.removal import remove_stale_temporaries, temporary_name
-from autotag.storage.roots import is_local, make_directory
+from autotag.storage.roots import is_local, make_directory, told_if_unwritable
 
 _STAMP_KEY = b"autotag"
 
@@ -77,7 +77,7 @@ class TableWriter:
 
     def __enter__(self) -> Self:
         self._temporary = _temporary_for(self._path)
-        with _writing(self._path):
+        with told_if_unwritable(self._path):
             # A stream: Arrow refuses paths that are no UTF-8.
             self._stream = self._temporary.open("wb")
             self._writer = pq.ParquetWriter(self._stream, self._schema, compression="zstd")
@@ -95,12 +95,12 @@ class TableWriter:
         table = pa.concat_tables(self._waiting) if self._waiting else self._schema.empty_table()
         self._waiting.clear()
         if table.num_rows:
-            with _writing(self._path):
+            with told_if_unwritable(self._path):
                 self._writer.write_table(table)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
-            with _writing(self._path):
+            with told_if_unwritable(self._path):
                 if kind is None:
                     self._flush()
                     self._writer.add_key_value_metadata({_STAMP_KEY: self._stamp.to_bytes()})
@@ -255,7 +255,7 @@ def write_bytes(path: UPath, data: bytes, *, durable: bool = True) -> None:
     """
     temporary = _temporary_for(path)
     try:
-        with _writing(path):
+        with told_if_unwritable(path):
             temporary.write_bytes(data)
             publish_file(temporary, path, durable=durable)
     finally:
@@ -287,17 +287,6 @@ def _temporary_for(path: UPath) -> Path:
     make_directory(path.parent)
     remove_stale_temporaries(Path(path.path))
     return Path(path.parent.path) / name
-
-
-@contextmanager
-def _writing(path: UPath) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UnwritableRootError(
-            f"{path}: cannot be written ({error.strerror or error}); make it writable or set another root"
-            " under [paths]"
-        ) from error
 
 
 def _missing(path: UPath, made_by: str) -> str:

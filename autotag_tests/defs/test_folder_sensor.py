@@ -4,146 +4,29 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from autotag.defs import folder_sensor, materialized
-from autotag.defs.folder_sensor import target_folder_sensor
-from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.defs import folder_sensor
 from autotag.domain.identity import folder_key
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.settings import Settings
-from autotag.storage import locks
 from autotag.storage.locks import folder_lock, held
 from autotag_tests.conftest import SETTINGS_TOML, Folders, picture
+from autotag_tests.defs.watched_folders import (
+    LONG_AGO_S,
+    Clock,
+    Sensor,
+    reason,
+    release,
+    still,
+)
 from autotag_tests.pipeline.target_steps import write_tags
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
-
-LONG_AGO_S = 1_000_000_000
-RUN_KEY, PARTITION = "dagster/run_key", "dagster/partition"
-SUCCESS, FAILURE = dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE
-
-
-class Sensor:
-    """Ticks the sensor as the daemon does: the requests on partitions are carried out, the cursor is kept.
-
-    Runs are recorded as started, one a run key, ever; `end` ends them.
-    """
-
-    def __init__(self, settings_file: Path, instance: dg.DagsterInstance) -> None:
-        from autotag.definitions import defs
-
-        self._repository = defs.get_repository_def()
-        self._runtime = AutotagRuntime(config=str(settings_file))
-        self.instance = instance
-        self.cursor: str | None = None
-
-    def tick(self) -> dg.SensorResult:
-        with dg.build_sensor_context(
-            self.instance, self.cursor, repository_def=self._repository, resources={"runtime": self._runtime}
-        ) as context:
-            result = target_folder_sensor(context)
-        assert isinstance(result, dg.SensorResult)
-        for request in result.dynamic_partitions_requests or []:
-            if isinstance(request, dg.AddDynamicPartitionsRequest):
-                self.instance.add_dynamic_partitions("target_folders", list(request.partition_keys))
-            else:
-                for key in request.partition_keys:
-                    self.instance.delete_dynamic_partition("target_folders", key)
-        self.cursor = result.cursor
-        return result
-
-    def requested(self) -> list[str]:
-        """Folders for which a run starts: none for a run key that there was a run of before."""
-        new = [
-            each for each in self.tick().run_requests or [] if not self._runs({RUN_KEY: str(each.run_key)})
-        ]
-        job = process_target()
-        for request in new:
-            tags = {**request.tags, PARTITION: str(request.partition_key), RUN_KEY: str(request.run_key)}
-            self.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
-        return sorted(str(request.partition_key) for request in new)
-
-    def end(self, key: str, event: dg.DagsterEventType) -> None:
-        """The folder's latest run ends."""
-        (run, *_) = self._runs({PARTITION: key})
-        self.instance.report_dagster_event(dg.DagsterEvent(event.value, run.job_name), run.run_id)
-
-    def execute(self) -> dg.ExecuteInProcessResult:
-        """The one run that is asked for, done for real."""
-        (request,) = self.tick().run_requests or []
-        return process_target().execute_in_process(
-            instance=self.instance,
-            partition_key=request.partition_key,
-            tags={**request.tags, RUN_KEY: str(request.run_key)},
-            run_config={
-                "resources": {"runtime": {"config": {"config": self._runtime.config}}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-            raise_on_error=False,
-        )
-
-    def _runs(self, tags: dict[str, str]) -> Sequence[dg.DagsterRun]:
-        return self.instance.get_runs(dg.RunsFilter(tags=tags))
-
-    @property
-    def place(self) -> str:
-        """Where the next look goes on."""
-        return json.loads(self.cursor or "")["next_path"]
-
-    @property
-    def partitions(self) -> set[str]:
-        return set(self.instance.get_dynamic_partitions("target_folders"))
-
-
-@dataclass
-class Clock:
-    now_s: float
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def sensor(settings_file: Path) -> Iterator[Sensor]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Sensor(settings_file, instance)
-
-
-@pytest.fixture
-def index(plan: PipelinePlan) -> None:
-    """What the sensor takes for a released reference index."""
-    release(plan, plan.model_id)
-
-
-def release(plan: PipelinePlan, model_id: str) -> Path:
-    pointer = Path((plan.layout.reference / model_id / "CURRENT").path)
-    pointer.parent.mkdir(parents=True)
-    pointer.write_text("20260101T000000Z-00000000")
-    return pointer
-
-
-def process_target() -> dg.JobDefinition:
-    from autotag.definitions import defs
-
-    return defs.resolve_job_def("process_target_job")
-
-
-def still(folder: Path, changed_s: float = LONG_AGO_S) -> Path:
-    """Date the folder and its files back."""
-    for path in [*folder.iterdir(), folder]:
-        os.utime(path, (changed_s, changed_s))
-    return folder
-
-
-def reason(result: dg.SensorResult) -> str:
-    return result.skip_reason.skip_message or "" if result.skip_reason else ""
 
 
 def test_a_new_quiet_folder_becomes_a_partition_and_one_run(
@@ -209,142 +92,6 @@ def test_tags_older_than_the_manifest_are_no_answer(
     tags = write_tags(plan, "birds", plan.model_id)
     os.utime(tags, (LONG_AGO_S, LONG_AGO_S))
     assert sensor.requested() == ["birds"]
-
-
-def test_tags_of_another_model_are_made_again(
-    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan
-) -> None:
-    still(folders.simple("birds"))
-    assert sensor.requested() == ["birds"]
-    list_target_images(plan, "birds")
-    write_tags(plan, "birds", plan.model_id)
-    sensor.end("birds", SUCCESS)
-    assert sensor.requested() == []
-    write_tags(plan, "birds", "another+model")
-    assert sensor.requested() == ["birds"]
-
-
-def test_going_back_to_the_models_before_makes_the_tags_once_more(
-    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan, settings_file: Path
-) -> None:
-    still(folders.simple("birds"))
-    others_toml = SETTINGS_TOML.replace('detector = "fake"', 'detector = "whole"')
-    settings_file.write_text(others_toml)
-    others = plan_of(Settings.load(settings_file))
-    release(others, others.model_id)
-    for text, used in ((SETTINGS_TOML, plan), (others_toml, others)) * 2:
-        settings_file.write_text(text)
-        assert sensor.requested() == ["birds"]
-        list_target_images(used, "birds")
-        write_tags(used, "birds", used.model_id)
-        sensor.end("birds", SUCCESS)
-        assert sensor.requested() == []
-
-
-def test_results_that_were_deleted_are_made_again_each_time(
-    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan
-) -> None:
-    still(folders.simple("birds"))
-    for _ in range(3):
-        assert sensor.requested() == ["birds"]
-        list_target_images(plan, "birds")
-        write_tags(plan, "birds", plan.model_id)
-        sensor.end("birds", SUCCESS)
-        assert sensor.requested() == []
-        shutil.rmtree(plan.layout.folder_tables("birds").root.path)
-
-
-def test_a_run_that_changed_no_results_is_not_repeated(
-    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan
-) -> None:
-    still(folders.simple("birds"))
-    list_target_images(plan, "birds")
-    write_tags(plan, "birds", "another+model")
-    assert sensor.requested() == ["birds"]
-    sensor.end("birds", SUCCESS)
-    assert sensor.requested() == []
-
-
-def test_a_run_that_failed_is_asked_for_again_twice_after_growing_pauses(
-    sensor: Sensor, folders: Folders, index: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = still(folders.simple("birds"))
-    assert sensor.requested() == ["birds"]
-    for pause_s in (300.0, 1800.0):
-        assert "1 queued or running" in reason(sensor.tick())
-        sensor.end("birds", FAILURE)
-        ended_s = time.time()
-        assert "1 failed and tried again later" in reason(sensor.tick())
-        with monkeypatch.context() as later:
-            later.setattr(folder_sensor.time, "time", Clock(ended_s + pause_s - 10))
-            assert sensor.requested() == []
-            later.setattr(folder_sensor.time, "time", Clock(ended_s + pause_s + 10))
-            assert sensor.requested() == ["birds"]
-    sensor.end("birds", FAILURE)
-    with monkeypatch.context() as later:
-        later.setattr(folder_sensor.time, "time", Clock(time.time() + 10**6))
-        assert "1 failed or cancelled and left" in reason(sensor.tick())
-        (folder / "new.png").write_bytes(picture(9))
-        still(folder, LONG_AGO_S + 60)
-        assert sensor.requested() == ["birds"]
-
-
-def test_dagsters_own_retries_of_a_run_that_died_are_one_request(
-    sensor: Sensor, folders: Folders, index: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    still(folders.simple("birds"))
-    assert sensor.requested() == ["birds"]
-    sensor.end("birds", FAILURE)
-    (died,) = sensor.instance.get_runs()
-    for number in ("1", "2"):
-        tags = {**died.tags, "dagster/retry_number": number}
-        sensor.instance.create_run_for_job(process_target(), status=dg.DagsterRunStatus.STARTED, tags=tags)
-        assert "1 queued or running" in reason(sensor.tick())
-        sensor.end("birds", FAILURE)
-    monkeypatch.setattr(folder_sensor.time, "time", Clock(time.time() + 310))
-    assert sensor.requested() == ["birds"]
-
-
-def test_a_run_that_a_person_cancelled_is_not_asked_for_again(
-    sensor: Sensor, folders: Folders, index: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    still(folders.simple("birds"))
-    assert sensor.requested() == ["birds"]
-    sensor.end("birds", dg.DagsterEventType.RUN_CANCELED)
-    monkeypatch.setattr(folder_sensor.time, "time", Clock(time.time() + 10**6))
-    assert "1 failed or cancelled and left" in reason(sensor.tick())
-
-
-def test_a_run_that_was_recorded_but_never_started_is_asked_for_with_its_own_key(
-    sensor: Sensor, folders: Folders, index: None
-) -> None:
-    """Dagster's daemon starts it then."""
-    still(folders.simple("birds"))
-    (request,) = sensor.tick().run_requests or []
-    tags = {**request.tags, RUN_KEY: str(request.run_key)}
-    sensor.instance.create_run_for_job(process_target(), status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
-    (again,) = sensor.tick().run_requests or []
-    assert again.run_key == request.run_key
-
-
-def test_a_folder_that_was_in_use_is_asked_for_again_and_a_permanent_failure_is_not(
-    sensor: Sensor, folders: Folders, index: None, plan: PipelinePlan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Real runs: the first finds the folder locked, the second an index whose files are missing."""
-    monkeypatch.setattr(materialized, "IN_USE_WAIT_S", 0.0)
-    monkeypatch.setattr(locks, "PATIENCE_S", 0.0)
-    still(folders.simple("birds"))
-    monkeypatch.setattr(locks, "is_held", lambda lock: False)  # it is taken after the look
-    with held(folder_lock(plan.layout, "birds")):
-        assert not sensor.execute().success
-    monkeypatch.setattr(folder_sensor.time, "time", Clock(time.time() + 400))
-    assert not sensor.execute().success
-    monkeypatch.setattr(folder_sensor.time, "time", Clock(time.time() + 10**6))
-    for _ in range(2):
-        assert "1 failed or cancelled and left" in reason(sensor.tick())
-    second, first = sensor.instance.get_runs()
-    assert second.tags["autotag/permanent_failure"] == second.run_id
-    assert "autotag/permanent_failure" not in first.tags
 
 
 def test_a_lock_or_results_that_cannot_be_looked_at_do_not_end_the_look_at_other_folders(

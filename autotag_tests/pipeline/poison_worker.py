@@ -2,7 +2,7 @@
 
 A file that ends with `POISON` kills its process wherever it is decoded, by SIGSEGV; `POISON_CROP` does so in the
 embedder, by an exit; pictures of the fakes' kill colour do it in the detector, by SIGKILL. All of it happens at import, so that
-processes which this one starts are as vulnerable.
+processes which this one starts are as vulnerable; so a test must not import it.
 """
 
 import os
@@ -27,11 +27,11 @@ from autotag.pipeline.run_units import Step, run_step
 from autotag.settings import Settings
 from autotag.storage import images
 from autotag.storage.images import ImageLimits
+from autotag_tests.pipeline.poison_pictures import POISON, POISON_CROP, SHARDS
 from autotag_tests.pipeline.target_steps import crops, embeddings
 
-POISON = b"POISON"
-POISON_CROP = (77, 78, 79)
-SHARDS = ("00000", "00001", "00002")
+if "pytest" in sys.modules:
+    raise ImportError("poison_worker would make the tests' own process as vulnerable as its own")
 
 _open_image = images._open
 _embed_images = FakeEmbedder.embed_images

@@ -18,7 +18,7 @@ from autotag.pipeline.audit_tables import (
 from autotag.pipeline.plan import PipelinePlan
 from autotag.storage.tables import read_table
 from autotag_tests.conftest import Archive, Folders, encoded, picture
-from autotag_tests.pipeline.poison_worker import POISON, POISON_CROP, SHARDS
+from autotag_tests.pipeline.poison_pictures import POISON, POISON_CROP, SHARDS
 
 pytestmark = pytest.mark.slow
 

@@ -49,7 +49,9 @@ def derived_arrays(cache_dir: Path | None, name: str, make: Callable[[], Arrays]
 @contextlib.contextmanager
 def _only_maker(path: Path) -> Iterator[None]:
     """Lets one process of many work while the others wait for its file; where that cannot be arranged, each works."""
-    lock = FileLock(path.with_suffix(".lock"))
+    # Without its fallback, files whose existence is the lock: they outlive a maker that is killed.
+    lock = FileLock(path.with_suffix(".lock"), fallback_to_soft=False)
+    # No locks on this file system (filelock's two ways to say so), a directory that is read only, or patience at its end.
     with contextlib.suppress(OSError, NotImplementedError):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=_PATIENCE_S)
