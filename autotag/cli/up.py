@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 from rich.console import Console
 
@@ -146,10 +147,17 @@ def _signal_group(process: "subprocess.Popen[bytes]", number: int) -> None:
 
 
 def _is_left(process: "subprocess.Popen[bytes]") -> bool:
-    """Whether anything is left of a process's group."""
+    """Whether anything is left of a process's group but zombies, which a container's first process may never collect."""
     process.poll()  # one that nobody waits for stays in its group
     try:
         os.killpg(process.pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    return any(_is_alive_in(process.pid, each) for each in psutil.process_iter())
+
+
+def _is_alive_in(group: int, process: psutil.Process) -> bool:
+    try:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
