@@ -4,16 +4,33 @@ import dagster as dg
 
 from autotag.defs import assets, checks
 from autotag.defs.folder_sensor import target_folder_sensor
-from autotag.defs.jobs import index_job, observe_source_job, process_target_job, source_job
+from autotag.defs.jobs import (
+    index_job,
+    observe_source_job,
+    process_target_job,
+    review_job,
+    sidecars_job,
+    source_job,
+    thresholds_job,
+)
 from autotag.defs.partitions import SETTINGS
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.defs.shard_sensor import source_shard_sensor
+from autotag.defs.threshold_sensor import tag_threshold_sensor
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_package_module(assets, include_specs=True),
     asset_checks=dg.load_asset_checks_from_package_module(checks),
-    jobs=[source_job, observe_source_job, index_job, process_target_job],
-    sensors=[source_shard_sensor, target_folder_sensor],
+    jobs=[
+        source_job,
+        observe_source_job,
+        index_job,
+        process_target_job,
+        review_job,
+        sidecars_job,
+        thresholds_job,
+    ],
+    sensors=[source_shard_sensor, target_folder_sensor, tag_threshold_sensor],
     resources={"runtime": AutotagRuntime(config=str(SETTINGS.file or ""))},
     executor=dg.in_process_executor,
 )

@@ -11,6 +11,10 @@ AutotagError
 │   ├── ModelMismatchError      tables or an index of another model id
 │   ├── CorruptIndexError       an index file that is not the one that was released
 │   ├── UnwritableRootError     a data root that refuses writes
+│   ├── BadLabelsError          a label list that cannot be used
+│   ├── BadSheetError           a review sheet that cannot be imported
+│   ├── BadLedgerError          a database that is no tag ledger, or a damaged one
+│   ├── SidecarError            a sidecar that may not be written, or ExifTool is missing or too old
 │   └── CountsDoNotCloseError   in != out + rejected + duplicates: a bug, never data
 ├── RetryableError              the same call may succeed later
 │   ├── InUseError              another process works on the same folder, shard or index
@@ -70,6 +74,22 @@ class CorruptIndexError(PermanentError):
 
 class UnwritableRootError(PermanentError):
     """A data root that refuses writes."""
+
+
+class BadLabelsError(PermanentError):
+    """A label list that cannot be used."""
+
+
+class BadSheetError(PermanentError):
+    """A review sheet that cannot be imported."""
+
+
+class BadLedgerError(PermanentError):
+    """A database that is no tag ledger, a damaged one, or one of a later release."""
+
+
+class SidecarError(PermanentError):
+    """A sidecar that may not be written, or ExifTool is missing or too old."""
 
 
 class CountsDoNotCloseError(PermanentError):

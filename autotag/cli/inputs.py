@@ -15,12 +15,26 @@ if TYPE_CHECKING:
 
 FOLDERS_NAMED = 5
 
+EARLIER_STEPS = {
+    "thumbnails": ("target_images", "scan"),
+    "target_crops": ("target_images", "scan"),
+    "label_scores": ("target_embeddings", "embed"),
+    "folder_medoid": ("target_embeddings", "embed"),
+    "review_sheet": ("target_images", "scan"),
+    "xmp_sidecars": ("target_images", "scan"),
+}
+"""What a step cannot do without, and the verb that makes it."""
+
+RESULTS_NAME = ".autotag"
+"""Directory in a plain directory where its results go unless `--out` names another."""
+
 
 def refuse_missing(session: Session, assets: Sequence[str], partitions: Sequence[str]) -> None:
     """Look for what these assets start from; what only their steps can find out is left to them.
 
     Raises:
         MissingInputError: it is not there; the message says what to run or where to put it.
+        BadLabelsError: the label list cannot be used.
     """
     if "source_images" in assets:
         _refuse_no_shard(session, partitions)
@@ -29,11 +43,42 @@ def refuse_missing(session: Session, assets: Sequence[str], partitions: Sequence
         from autotag.pipeline.plan import plan_of
 
         shards_to_index(plan_of(session.settings))
+    if "label_scores" in assets:
+        from autotag.storage.label_files import label_file, read_labels
+
+        read_labels(label_file(session.settings))
     for key in partitions:
+        _refuse_no_earlier_step(session, assets, key)
         if "folder_tags" in assets:
             _refuse_no_reference(session, assets, key)
         if "target_images" in assets:
             _refuse_no_images(session, key)
+
+
+def _refuse_no_earlier_step(session: Session, assets: Sequence[str], key: str) -> None:
+    """A step that works on what another verb makes; a verb that makes both needs nothing."""
+    tables = session.layout.folder_tables(key)
+    made = {"target_images": tables.images, "target_embeddings": tables.embeddings}
+    for asset, (upstream, verb) in EARLIER_STEPS.items():
+        if asset in assets and upstream not in assets and not made[upstream].exists():
+            raise MissingInputError(
+                f"{made[upstream]} is not there; run this first:\n  autotag {verb} {words_of(session, key)}"
+            )
+
+
+def words_of(session: Session, key: str) -> str:
+    """The options that lead another verb to the same folder, as a shell reads them."""
+    path = folder_path(key)
+    if session.root is None:
+        words = ["--folder", path]
+    else:
+        inner = path.partition("/")[2]
+        moved = session.layout.data != session.layout.target / session.root.name / RESULTS_NAME
+        words = ["--root", str(session.root), *(["--folder", inner] if inner else [])]
+        words += ["--out", str(session.layout.data)] if moved else []
+    if session.config:
+        words += ["--config", str(session.config)]
+    return shlex.join(words)
 
 
 def _refuse_no_shard(session: Session, shards: Sequence[str]) -> None:
@@ -70,22 +115,22 @@ def _refuse_no_reference(session: Session, assets: Sequence[str], key: str) -> N
 
 
 def _refuse_no_images(session: Session, key: str) -> None:
-    """A folder without files whose images lie in folders below it; one that was processed when it had some is let be.
+    """A folder without images whose images lie in folders below it; one that was processed when it had some is let be.
 
-    By names alone: whether a file of another name is an image, its step finds out, which has a journal.
+    By names alone: whether a file without a suffix is an image, its step finds out, which has a journal.
     """
     from autotag.storage.folder_files import list_files
 
     folder, tables = session.layout.folder(key), session.layout.folder_tables(key)
-    if tables.images.exists() or list_files(folder):
+    if tables.images.exists() or any(_may_be_an_image(file.name) for file in list_files(folder)):
         return
     below = list(islice(_folders_with_images(folder), FOLDERS_NAMED + 1))
     if below:
         named = ", ".join(shlex.quote(f"{folder_path(key)}/{path}") for path in below[:FOLDERS_NAMED])
         more = ", and more" if len(below) > FOLDERS_NAMED else ""
         raise MissingInputError(
-            f"{folder} has no images of its own, and --folder takes the images directly in a folder; folders below it"
-            f" that have some: {named}{more}"
+            f"{folder} has no images of its own, going by names, and --folder takes the images directly in a folder;"
+            f" folders below it that have some: {named}{more}"
         )
 
 
@@ -96,6 +141,10 @@ def _folders_with_images(folder: "UPath") -> Iterator[str]:
     for path in folder_paths(folder):
         if any(_is_named_as_image(file.name) for file in list_files(folder / path)):
             yield path
+
+
+def _may_be_an_image(name: str) -> bool:
+    return _is_named_as_image(name) or not PurePosixPath(name).suffix
 
 
 def _is_named_as_image(name: str) -> bool:

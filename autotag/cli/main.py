@@ -1,6 +1,8 @@
 """The command table. Exit codes: 0 done, 1 failed, 2 wrong use or settings."""
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -9,12 +11,21 @@ from rich.markup import escape
 from autotag import __version__
 from autotag.cli.build_index import build_index
 from autotag.cli.demo import demo
+from autotag.cli.discover import discover
 from autotag.cli.evaluate import evaluate
+from autotag.cli.ledger import ledger_app
+from autotag.cli.plain import COMMANDS
+from autotag.cli.progress_file import report_to
+from autotag.cli.review import review_app
 from autotag.cli.sample import sample
 from autotag.cli.search import search
+from autotag.cli.sidecars import sidecars
 from autotag.cli.source import embed_source, segment_source
+from autotag.cli.studio import studio
 from autotag.cli.target import embed_target, process_target, segment_target, tag_target
+from autotag.cli.thresholds import thresholds
 from autotag.cli.up import up
+from autotag.cli.why import why
 from autotag.errors import AutotagError, SettingsError, UsageError
 
 app = typer.Typer(
@@ -27,14 +38,27 @@ app = typer.Typer(
 )
 
 for panel, verbs in {
-    "Start here": (demo, up),
+    "Start here": (demo, up, studio),
     "Archive": (segment_source, embed_source, build_index),
     "Folders": (process_target, segment_target, embed_target, tag_target),
-    "Look and measure": (search, evaluate),
+    "Any directory of images": (*COMMANDS.values(), sidecars, discover),
+    "Look and measure": (search, why, evaluate, thresholds),
 }.items():
     for verb in verbs:
-        app.command(rich_help_panel=panel)(verb)
+        app.command(verb.__name__.replace("_", "-"), rich_help_panel=panel)(verb)
 app.add_typer(sample, name="sample", rich_help_panel="Start here")
+app.add_typer(ledger_app, name="ledger", rich_help_panel="Look and measure")
+app.add_typer(review_app, name="review", rich_help_panel="Look and measure")
+
+
+@app.callback()
+def common(
+    progress: Annotated[
+        Path | None, typer.Option("--progress", hidden=True, help="Write progress to this file, as JSON.")
+    ] = None,
+) -> None:
+    """A tagged image archive tags every new folder, and keeps the evidence."""
+    report_to(progress)
 
 
 @app.command(rich_help_panel="Look and measure")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autotag.cli.run_outcome import Materialised, Outcome
+from autotag.domain.identity import folder_path
 from autotag.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ def rejected_of(layout: "Layout", outcome: Outcome) -> list[RejectedOf]:
         tables = [(name, _table(layout, entry, name)) for name in entry.rejected_in]
         there = [(name, table) for name, table in tables if table is not None]
         if there:
-            place = there[0][1] if len(there) == 1 else there[0][1].parent
-            examples = tuple(_examples(there, is_shard=entry.asset.startswith("source_")))
+            is_shard = entry.asset.startswith("source_")
+            together = there[0][1].parent if is_shard else layout.target_processed
+            place = there[0][1] if len(there) == 1 else together
+            examples = tuple(_examples(there, is_shard=is_shard))
             found.append(RejectedOf(entry.asset, entry.facts["rejected"], examples, str(place)))
     return found
 
@@ -57,6 +60,7 @@ def _table(layout: "Layout", entry: Materialised, partition: str) -> "UPath | No
         "target_images": folder.rejects,
         "target_crops": folder.region_rejects,
         "target_embeddings": folder.embedding_rejects,
+        "thumbnails": folder.thumbnail_rejects,
     }.get(entry.asset)
 
 
@@ -71,7 +75,8 @@ def _examples(tables: "list[tuple[str, UPath]]", *, is_shard: bool) -> Iterator[
             continue
         for row in [row for row in rows if row["stage"] != DUPLICATE][:left]:
             left -= 1
-            where = f"shard {partition}: " if is_shard else ""
+            of_many = f"{folder_path(partition)}: " if len(tables) > 1 else ""
+            where = f"shard {partition}: " if is_shard else of_many
             yield f"{where}{row['key']} ({row['stage']}: {row['reason']})"
         if not left:
             return

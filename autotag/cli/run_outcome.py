@@ -1,7 +1,8 @@
 """What a verb's run came to, read from Dagster's events: figures of its assets and checks, or the failing step's sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from autotag import errors
@@ -10,7 +11,8 @@ from autotag.errors import PermanentError, SettingsError, UsageError
 if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
 
-SUMMED = ("in", "out", "rejected", "duplicates", "ignored", "regions", "resumed units")
+RESUMED = "resumed units"
+SUMMED = ("in", "out", "rejected", "duplicates", "ignored", "regions", RESUMED)
 INTERRUPTIONS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
@@ -108,24 +110,12 @@ def _is_ours(error: Any) -> bool:
 
 
 def outcome_of(result: "ExecuteInProcessResult") -> Outcome:
-    """What a run that succeeded came to; the partitions of one asset are added up."""
-    # A step that was tried again has told of some partitions twice: the last word counts.
-    last = {
-        (each.asset_key.to_user_string() if each.asset_key else "", each.materialization.partition): each
-        for each in result.get_asset_materialization_events()
-    }
-    made: dict[str, Materialised] = {}
-    for (name, partition), event in last.items():
-        told = _plain(event.materialization.metadata)
-        here = (partition,) if partition and told.get("rejected") else ()
-        before = made.get(name)
-        made[name] = (
-            Materialised(
-                name, _summed(before.facts, told), before.partitions + 1, (*before.rejected_in, *here)
-            )
-            if before
-            else Materialised(name, told, 1, here)
-        )
+    """What a run has made, whatever became of it; the partitions of one asset are added up."""
+    told: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for event in result.get_asset_materialization_events():
+        partitions = told.setdefault(event.asset_key.to_user_string() if event.asset_key else "", {})
+        facts = _plain(event.materialization.metadata)
+        partitions.setdefault(event.materialization.partition or "", []).append(facts)
     checks = [
         Checked(
             asset=evaluation.asset_key.to_user_string(),
@@ -136,17 +126,64 @@ def outcome_of(result: "ExecuteInProcessResult") -> Outcome:
         )
         for evaluation in result.get_asset_check_evaluations()
     ]
-    return Outcome(result.run_id, list(made.values()), checks)
+    return Outcome(result.run_id, [_materialised(*each) for each in told.items()], checks)
+
+
+def _materialised(asset: str, told: Mapping[str, list[dict[str, Any]]]) -> Materialised:
+    """One asset, from what each attempt of its step told of each partition, in order.
+
+    Partitions overlap and share an attempt's time; attempts follow one another. The rate of one attempt is not
+    the run's, so there is none where there were several.
+    """
+    counted = {partition: _made_by_this_run(attempts) for partition, attempts in told.items()}
+    facts = reduce(_summed, counted.values())
+    if "seconds" in facts and any(len(attempts) > 1 for attempts in told.values()):
+        spent_s = (sum(each.get("seconds", 0.0) for each in attempts) for attempts in told.values())
+        facts = {**facts, "seconds": round(max(spent_s), 2)}
+        facts.pop("images_per_s", None)
+    rejected_in = tuple(
+        partition for partition, each in counted.items() if partition and each.get("rejected")
+    )
+    return Materialised(asset, facts, len(counted), rejected_in)
+
+
+def _made_by_this_run(attempts: list[dict[str, Any]]) -> dict[str, Any]:
+    """A later attempt finds what an earlier one has made, and calls it resumed."""
+    return next((facts for facts in attempts if not facts.get(RESUMED)), attempts[-1])
 
 
 def _summed(before: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    """The partitions of one asset as one: counts add up, time and rate are the run's own."""
+    """The partitions of one asset as one: counts add up, time and rate are the attempt's own."""
     total = {**before, **facts}
     for name in SUMMED:
         if name in before and name in facts:
             total[name] = before[name] + facts[name]
     notes = [each["notes"] for each in (before, facts) if "notes" in each]
     return {**total, "notes": "\n".join(notes)} if notes else total
+
+
+def added_up(outcomes: Sequence[Outcome]) -> Outcome:
+    """Runs over one folder each, one after another, as one: counts and times add up, all else is each folder's own."""
+    if len(outcomes) == 1:
+        return outcomes[0]
+    told: dict[str, list[Materialised]] = {}
+    for entry in (entry for outcome in outcomes for entry in outcome.materialised):
+        told.setdefault(entry.asset, []).append(entry)
+    checks = [checked for outcome in outcomes for checked in outcome.checks]
+    return Outcome("", [_over_folders(asset, entries) for asset, entries in told.items()], checks)
+
+
+def _over_folders(asset: str, entries: Sequence[Materialised]) -> Materialised:
+    facts: dict[str, Any] = {
+        name: sum(entry.facts.get(name, 0) for entry in entries)
+        for name in (*SUMMED, "reused", "seconds")
+        if any(name in entry.facts for entry in entries)
+    }
+    if facts.get("seconds"):
+        facts["seconds"] = round(facts["seconds"], 2)
+        facts["images_per_s"] = round(facts.get("out", 0) / facts["seconds"], 2)
+    rejected_in = tuple(partition for entry in entries for partition in entry.rejected_in)
+    return Materialised(asset, facts, len(entries), rejected_in)
 
 
 def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,35 @@ SHARDS_SHOWN = 100
 """Fewer changed shards are told to Dagster before a bar of progress would be read."""
 
 
-class Session:
-    """Settings and the instance they name."""
+FOLDER_JOBS = frozenset({"process_target_job", "review_job", "sidecars_job"})
+"""Jobs whose partitions are target folders."""
 
-    def __init__(self, settings: Settings, layout: "Layout", config: Path | None = None) -> None:
+
+class Session:
+    """Settings and the instance they name.
+
+    Attributes:
+        settings: with the overrides over file and environment.
+        layout: every path.
+        config: the settings file that was named.
+        overrides: values that the command line gave, by key of the settings.
+        root: the plain directory whose folders are worked on; None where they are those of the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        layout: "Layout",
+        config: Path | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        root: Path | None = None,
+    ) -> None:
         self.settings = settings
         self.layout = layout
         self.config = config
+        self.overrides = dict(overrides or {})
+        self.root = root
+        self._instance: DagsterInstance | None = None
 
     @property
     def home(self) -> Path:
@@ -42,25 +65,30 @@ class Session:
         return self.home / "autotag.log"
 
     @classmethod
-    def open(cls, config: Path | None) -> "Session":
-        """Read the settings; nothing is written. Where there is no settings file, standard error says so.
+    def open(
+        cls,
+        config: Path | None,
+        overrides: Mapping[str, Any] | None = None,
+        root: Path | None = None,
+    ) -> "Session":
+        """Read the settings; nothing is written. Where neither file nor root is given, standard error says what holds.
 
         Raises:
-            SettingsError: the settings file.
+            SettingsError: the settings file, or an override.
         """
         from autotag.storage.roots import layout_of
         from autotag.storage.without_pandas import leave_pandas_alone
 
         leave_pandas_alone()
-        settings = Settings.load(config)
+        settings = Settings.load(config, overrides)
         layout = layout_of(settings)
         if settings.file:
             export(CONFIG_VARIABLE, str(settings.file))
-        else:
+        elif root is None:
             sys.stderr.write(
                 f"no settings file ({DEFAULT_FILE}) in {Path.cwd()}: the defaults hold, the data root is {layout.data}\n"
             )
-        return cls(settings, layout, config)
+        return cls(settings, layout, config, overrides, root)
 
     def make_home(self) -> None:
         """Make Dagster's home, so that the UI sees what the command does.
@@ -97,19 +125,20 @@ class Session:
         return wanted
 
     def folder(self, path: str) -> str:
-        """Partition key of a folder below the target root.
+        """Partition key of a folder below the target root; below the plain directory where there is one, itself as `.`.
 
         Raises:
             UsageError: a path that leaves the root.
             MissingInputError: no such folder.
         """
-        relative = Path(path)
-        if relative.is_absolute() or ".." in relative.parts or not relative.parts:
-            raise UsageError(f"--folder {path}: give the folder's path below {self.layout.target}")
-        folder = self.layout.target / relative.as_posix()
+        top, relative = self.root or self.layout.target, Path(path)
+        if relative.is_absolute() or ".." in relative.parts or not (relative.parts or self.root):
+            raise UsageError(f"--folder {path}: give the folder's path below {top}")
+        below_target = (Path(self.root.name) / relative if self.root else relative).as_posix()
+        folder = self.layout.target / below_target
         if not folder.is_dir():
-            raise MissingInputError(f"{folder} is not there; --folder is a path below {self.layout.target}")
-        return folder_key(relative.as_posix())
+            raise MissingInputError(f"{folder} is not there; --folder is a path below {top}")
+        return folder_key(below_target)
 
     def refuse_held(self, job: str, partitions: Sequence[str]) -> None:
         """Look at the locks of what the job works on.
@@ -121,6 +150,15 @@ class Session:
 
         for lock in self._locks(job, partitions):
             refuse_held(lock)
+
+    @contextmanager
+    def keeping_instance(self) -> "Iterator[None]":
+        """The runs inside the block share one opened instance."""
+        with _open_instance() as self._instance:
+            try:
+                yield
+            finally:
+                self._instance = None
 
     def materialise(
         self,
@@ -135,6 +173,19 @@ class Session:
             PermanentError: the run failed; the message is the failing step's own.
             KeyboardInterrupt: it was interrupted; the run is recorded as cancelled.
         """
+        outcome, failure = self.attempt(job, assets, partitions, config)
+        if failure is not None:
+            raise failure
+        return outcome
+
+    def attempt(
+        self,
+        job: str,
+        assets: Sequence[str],
+        partitions: Sequence[str] = (),
+        config: dict[str, Any] | None = None,
+    ) -> tuple[Outcome, BaseException | None]:
+        """As `materialise`, but what failed is returned, with what was made in spite of it."""
         import dagster as dg
 
         from autotag.definitions import defs
@@ -145,12 +196,12 @@ class Session:
         run_config = {
             **(config or {}),
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            "resources": {"runtime": {"config": {"config": str(self.settings.file or "")}}},
+            "resources": {"runtime": {"config": self._runtime()}},
         }
-        with _instance() as instance:
+        with nullcontext(self._instance) if self._instance else _open_instance() as instance:
             if job == "source_job":
                 self._observe(instance, partitions)
-            elif job == "process_target_job":
+            elif job in FOLDER_JOBS:
                 _register(instance, partitions)
             result = defs.resolve_job_def(job).execute_in_process(
                 instance=instance,
@@ -160,9 +211,11 @@ class Session:
                 run_config=run_config,
                 raise_on_error=False,
             )
-        if not result.success:
-            raise failure_of(result)
-        return outcome_of(result)
+        return outcome_of(result), None if result.success else failure_of(result)
+
+    def _runtime(self) -> dict[str, Any]:
+        """Where the run's settings come from."""
+        return {"config": str(self.settings.file or ""), "overrides": self.overrides}
 
     def _observe(self, instance: "DagsterInstance", shards: Sequence[str]) -> None:
         """Tell Dagster which of the shards changed, before anything is made from them.
@@ -179,7 +232,7 @@ class Session:
         for seen in changed:
             instance.report_runless_asset_event(seen)
             if progress:
-                progress.unit_done(StepCounts(taken=1, made=1))
+                progress.unit_done(str(seen.partition), StepCounts(taken=1, made=1))
         if progress:
             progress.close(StepCounts(taken=len(changed), made=len(changed)))
 
@@ -188,7 +241,7 @@ class Session:
         from autotag.pipeline.plan import plan_of
         from autotag.storage.locks import folder_lock, index_lock, shard_lock
 
-        if job == "process_target_job":
+        if job in FOLDER_JOBS:
             for key in partitions:
                 yield folder_lock(self.layout, key)
             return
@@ -205,7 +258,7 @@ def _register(instance: "DagsterInstance", folders: Sequence[str]) -> None:
         instance.add_dynamic_partitions("target_folders", new)
 
 
-def _instance() -> "DagsterInstance":
+def _open_instance() -> "DagsterInstance":
     from dagster import DagsterInstance
 
     return DagsterInstance.get()

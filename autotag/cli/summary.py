@@ -22,7 +22,7 @@ COLUMNS = {
     "seconds": "seconds",
     "images_per_s": "images/s",
 }
-_FOR_PEOPLE_ONLY = {"contact sheet"}
+_FOR_PEOPLE_ONLY = {"contact sheet", "reliability"}
 _UNBOUNDED = 1000
 _TOLD_IN_FULL = {"what is wrong"}
 """Facts of a check that did not pass which stand below it, line by line."""
@@ -36,7 +36,7 @@ def print_summary(
     if as_json:
         print_json(
             run_id=outcome.run_id,
-            steps={entry.asset: _without_pictures(entry.facts) for entry in outcome.materialised},
+            steps={entry.asset: facts_of(entry) for entry in outcome.materialised},
             checks={
                 f"{each.asset}.{each.check}": {"passed": each.passed, **each.facts} for each in outcome.checks
             },
@@ -87,6 +87,8 @@ def _print_steps(console: Console, outcome: Outcome) -> None:
 def _print_reused(console: Console, entry: Materialised) -> None:
     resumed, reused = entry.facts.get("resumed units", 0), entry.facts.get("reused", 0)
     is_source = entry.asset.startswith("source_")
+    if resumed and not is_source and entry.partitions > 1:
+        return  # of several folders: told folder by folder
     if resumed and is_source and resumed < entry.partitions:
         told = f"{resumed:,} of {entry.partitions:,} shards unchanged and reused"
     elif resumed:
@@ -146,8 +148,9 @@ def _is_nothing(value: Any) -> bool:
     return value == "none" or (isinstance(value, int) and not isinstance(value, bool) and value == 0)
 
 
-def _without_pictures(facts: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in facts.items() if name not in _FOR_PEOPLE_ONLY}
+def facts_of(entry: Materialised) -> dict[str, Any]:
+    """What an asset told, but for what only people look at."""
+    return {name: value for name, value in entry.facts.items() if name not in _FOR_PEOPLE_ONLY}
 
 
 def _cell(value: Any) -> str:

@@ -15,9 +15,9 @@ import psutil
 import typer
 from rich.console import Console
 
+from autotag.cli.listening import refuse_taken
 from autotag.cli.options import Config
 from autotag.cli.session import Session
-from autotag.errors import UsageError
 
 GRACE_S = 30.0
 """How long the UI, the daemon and their runs, all of them, have to end by themselves; a second Ctrl-C cuts it short."""
@@ -39,7 +39,7 @@ def up(
 ) -> None:
     """Start Dagster's UI and daemon: materialise, backfill, and tag folders as they arrive."""
     session = Session.open(config)
-    _refuse_taken(host, port)
+    refuse_taken(host, port)
     session.make_home()
     log = session.home / "up.log"
     _say(f"archive: {session.layout.source_shards}")
@@ -54,18 +54,6 @@ def up(
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
         sys.stderr.write("\n".join([*lines, f"the UI ended with exit code {code}; see {log}"]) + "\n")
     raise typer.Exit(code)
-
-
-def _refuse_taken(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = error.strerror or error
-            raise UsageError(
-                f"--host {host} --port {port}: cannot listen there ({reason}); choose another"
-            ) from error
 
 
 def _limit_pools() -> None:

@@ -1,7 +1,7 @@
 """What every verb that runs assets does: look for its inputs, show progress, run, sum up."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from rich.console import Console
 from autotag.cli.chatter import chatter_to
 from autotag.cli.inputs import refuse_missing
 from autotag.cli.progress_bar import progress_bars
+from autotag.cli.progress_file import is_wanted, progress_file
 from autotag.cli.progress_lines import progress_lines
 from autotag.cli.rejected import rejected_of
 from autotag.cli.run_outcome import Outcome
@@ -40,27 +41,30 @@ def run_assets(
     refuse_missing(session, assets, partitions)
     session.make_home()
     with counting_units() as units:
-        done = partial(_shards_done, units, assets, len(partitions))
+        through = partial(_shards_of, units.finished, assets, len(partitions))
+        made = partial(_shards_of, units.made, assets, len(partitions))
         try:
-            with _progress(console, assets, done, as_json), chatter_to(session.log):
+            with showing_progress(console, assets, through, as_json), chatter_to(session.log):
                 outcome = session.materialise(job, assets, partitions, config)
         except KeyboardInterrupt:
-            finished = f"{shards} finished in this run; " if (shards := done()) else ""
+            finished = f"{shards} finished in this run; " if (shards := made()) else ""
             sys.stderr.write(f"interrupted: {finished}what was done is kept; run the same command to go on\n")
             raise
     print_summary(console, outcome, as_json, rejected_of(session.layout, outcome))
     return outcome
 
 
-def _progress(
-    console: Console, assets: Sequence[str], done: "partial[str]", as_json: bool
+def showing_progress(
+    console: Console, assets: Sequence[str], through: Callable[[], str], as_json: bool
 ) -> AbstractContextManager[None]:
-    """Bars on a terminal, lines elsewhere; nothing for scripts, which take standard error for trouble."""
+    """A file where one was named; bars on a terminal, lines elsewhere; nothing for scripts, which take standard error for trouble."""
+    if is_wanted():
+        return progress_file()
     if as_json:
         return nullcontext()
-    return progress_bars(console, assets) if console.is_terminal else progress_lines(done)
+    return progress_bars(console, assets) if console.is_terminal else progress_lines(through)
 
 
-def _shards_done(units: Mapping[str, int], assets: Sequence[str], shards: int) -> str:
-    """How many shards this run has brought through its last step, like "3 of 100 shards"; empty for what has none."""
-    return f"{units['source_embeddings']} of {shards} shards" if "source_embeddings" in assets else ""
+def _shards_of(units: Mapping[str, set[str]], assets: Sequence[str], shards: int) -> str:
+    """How many shards are through the last step, like "3 of 100 shards"; empty for what has none."""
+    return f"{len(units['source_embeddings'])} of {shards} shards" if "source_embeddings" in assets else ""

@@ -5,10 +5,12 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
@@ -124,15 +126,37 @@ def _received(process: SpawnProcess, connection: Connection) -> tuple[bool, Any]
     Raises:
         EOFError: the process is dead, also where it died in the midst of an answer.
     """
-    while not wait([connection, process.sentinel], LOOK_INTERVAL_S) and process.is_alive():
-        pass
-    if not connection.poll():
-        raise EOFError
+    answer: Future[bytes] = Future()
+    receiver = threading.Thread(
+        target=_receive, args=(connection, answer), name="answer from apart", daemon=True
+    )
+    receiver.start()
     try:
-        answer = connection.recv_bytes()
+        while receiver.is_alive() and process.is_alive():
+            receiver.join(LOOK_INTERVAL_S)
+    finally:
+        if receiver.is_alive():
+            _expect_no_more(connection)
+        receiver.join()
+    try:
+        data = answer.result()
     except OSError as error:
         raise EOFError from error
-    return pickle.loads(answer)
+    return pickle.loads(data)
+
+
+def _receive(connection: Connection, answer: "Future[bytes]") -> None:
+    """Of a thread: who holds the other end may let it wait in the midst of an answer."""
+    try:
+        answer.set_result(connection.recv_bytes())
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller raises it
+        answer.set_exception(error)
+
+
+def _expect_no_more(connection: Connection) -> None:
+    """What has come can still be received; then it ends, whoever holds the other end."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as pipe:
+        pipe.shutdown(socket.SHUT_RD)
 
 
 def _serve(connection: Connection) -> None:

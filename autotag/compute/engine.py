@@ -8,16 +8,18 @@ import traceback
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from functools import cache, partial
+from typing import Any, Protocol, TypeVar
 
 from autotag.compute.apart import ApartProcess, ProcessDiedError
-from autotag.compute.deaths import DeathWatch, JournallingWorker
+from autotag.compute.deaths import HOPELESS_UNITS, DeathWatch, JournallingWorker
 from autotag.compute.memory_errors import is_out_of_memory
 from autotag.domain.counts import StepCounts
+from autotag.domain.death_note import MACHINE_AT_FAULT, TOO_MANY_DEATHS
 from autotag.errors import AutotagError, PermanentError, RetryableError, WorkerLostError
 
 Worker = Callable[[str], StepCounts]
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class WorkerShelf:
                 worker.note_death(unit)
             return UnitResult(unit, worker(unit))
 
-        return _settled(unit, run)
+        return settled(unit, run)
 
     def worker(self, plan: WorkerPlan) -> Worker:
         """The plan's worker."""
@@ -82,8 +84,11 @@ class WorkerShelf:
         return self._workers[plan]
 
 
-def _settled(unit: str, run: Callable[[], UnitResult]) -> UnitResult:
-    """An error of ours travels as it is. Anything else is a bug or the machine, and travels with its trace."""
+def settled(unit: str, run: Callable[[], _Result]) -> _Result | UnitResult:
+    """What `run` returns; what it raises becomes the unit's result.
+
+    An error of ours travels as it is. Anything else is a bug or the machine, and travels with its trace.
+    """
     try:
         return run()
     except AutotagError as error:
@@ -108,9 +113,12 @@ class InProcessEngine:
 
     def run(self, plan: WorkerPlan, units: Sequence[str]) -> Generator[UnitResult, None, None]:
         """See `Engine`."""
-        if _apart.is_open or self._is_perilous(plan, units):
-            for unit in units:
-                yield _settled(unit, partial(self._run_apart, plan, unit))
+        perilous = self._perilous(plan, units)
+        if _apart.is_open or perilous:
+            watch = cache(lambda: DeathWatch(self._shelf.worker(plan)))
+            # Units that no process died over first: some bad ones keep no other from its turn for ever.
+            for unit in sorted(units, key=perilous.__contains__):
+                yield settled(unit, partial(self._run_apart, plan, unit, watch))
             return
         if self._threads == 1:
             for unit in units:
@@ -129,22 +137,29 @@ class InProcessEngine:
         self._shelf = WorkerShelf()
         _apart.close()
 
-    def _run_apart(self, plan: WorkerPlan, unit: str) -> UnitResult:
+    def _run_apart(self, plan: WorkerPlan, unit: str, watched: Callable[[], DeathWatch]) -> UnitResult:
         """Run a unit until a process outlives it, or it is given up: its journal finds the images that kill them."""
-        watch = DeathWatch(self._shelf.worker(plan))
-        while True:
+        watch = watched()
+        if watch.is_machine_broken:
+            return untried(unit)
+        result: UnitResult | None = None
+        while result is None:
             try:
-                return _apart.call(_run_there, plan, unit)
+                result = _apart.call(_run_there, plan, unit)
             except ProcessDiedError as error:
-                if not watch.may_go_on(unit):
-                    return lost(unit, watch.deaths[unit], error)
+                result = judged(watch, unit, error)
+        watch.end(unit, result.counts, result.error)
+        return result
 
-    def _is_perilous(self, plan: WorkerPlan, units: Sequence[str]) -> bool:
+    def _perilous(self, plan: WorkerPlan, units: Sequence[str]) -> set[str]:
+        """Units that a process died over."""
         try:
             worker = self._shelf.worker(plan)
-            return isinstance(worker, JournallingWorker) and any(map(worker.has_died_over, units))
+            return (
+                set(filter(worker.has_died_over, units)) if isinstance(worker, JournallingWorker) else set()
+            )
         except Exception:  # noqa: BLE001 - each unit runs into it again, and tells
-            return False
+            return set()
 
 
 _apart = ApartProcess()
@@ -156,11 +171,18 @@ def _run_there(plan: WorkerPlan, unit: str) -> UnitResult:
     return _shelf_apart.run(plan, unit)
 
 
-def lost(unit: str, deaths: int, cause: object = "") -> UnitResult:
+def judged(watch: DeathWatch, unit: str, cause: object) -> UnitResult | None:
+    """Note a death over the unit; its result where it is given up, None where it is to be tried again."""
+    return None if watch.may_go_on(unit) else lost(unit, watch.deaths[unit], cause, watch.given_up[unit])
+
+
+def lost(unit: str, deaths: int, cause: object = "", why: str = TOO_MANY_DEATHS) -> UnitResult:
     """Result of a unit that was given up: its workers died `deaths` times."""
     told = f": {cause}" if cause else ""
-    text = (
-        f"{unit}: its workers died {deaths} times{told}, and no single image is at fault; look for memory running out,"
-        " or a driver or model that no image comes through, then run the step again"
-    )
-    return UnitResult(unit, None, WorkerLostError(text))
+    return UnitResult(unit, None, WorkerLostError(f"{unit}: its workers died {deaths} times{told}; {why}"))
+
+
+def untried(unit: str) -> UnitResult:
+    """Result of a unit whose turn came when the machine had proven to be broken."""
+    text = f"{unit}: not tried, since workers died over {HOPELESS_UNITS} units before it and no image of those came through"
+    return UnitResult(unit, None, WorkerLostError(f"{text}; {MACHINE_AT_FAULT}"))

@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 from autotag.compute import ray_session
 from autotag.compute.deaths import DeathWatch
-from autotag.compute.engine import UnitResult, WorkerPlan, WorkerShelf, lost
+from autotag.compute.engine import UnitResult, WorkerPlan, WorkerShelf, judged, settled, untried
 from autotag.compute.ray_session import RaySpec
 from autotag.errors import PermanentError
 
@@ -22,7 +23,8 @@ class RayActorEngine:
         """Yield results as units finish.
 
         A unit whose worker dies runs again on a new one, until `DeathWatch` gives it up: it ends as
-        `WorkerLostError`. A run that is cancelled, or fails, leaves no actor behind.
+        `WorkerLostError`. Once the machine has proven to be broken, the rest end so untried. A run that is
+        cancelled, or fails, leaves no actor behind.
 
         Raises:
             RetryableError: the Ray cluster does not answer.
@@ -31,34 +33,41 @@ class RayActorEngine:
         if not units:
             return
         ray_session.start(self._spec)
-        import ray
-
         self._grow(ray_session.worker_count(self._spec, len(units)))
-        waiting = deque(units)
-        watch: DeathWatch | None = None
-        idle = deque(self._hosts)
         running: dict[Any, tuple[str, Any]] = {}
         try:
-            while waiting or running:
-                while waiting and idle:
-                    host, unit = idle.popleft(), waiting.popleft()
-                    running[host.run.remote(plan, unit)] = (unit, host)
-                done, _ = ray.wait(list(running), num_returns=1)
-                unit, host = running.pop(done[0])
-                result = _answer(done[0], unit)
-                if isinstance(result, UnitResult):
-                    idle.append(host)
-                    yield result
-                    continue
-                idle.append(self._replace(host))
-                watch = watch or DeathWatch(plan.make(*plan.arguments), self._spec.max_worker_deaths)
-                if watch.may_go_on(unit):
-                    waiting.appendleft(unit)
-                else:
-                    yield lost(unit, watch.deaths[unit], result)
+            yield from self._results(plan, deque(units), running)
         finally:
             if running:
                 self.close()
+
+    def _results(
+        self, plan: WorkerPlan, waiting: deque[str], running: dict[Any, tuple[str, Any]]
+    ) -> Generator[UnitResult, None, None]:
+        watch: DeathWatch | None = None
+        idle = deque(self._hosts)
+        while waiting or running:
+            if watch is None or not watch.is_machine_broken:
+                while waiting and idle:
+                    host, unit = idle.popleft(), waiting.popleft()
+                    running[host.run.remote(plan, unit)] = (unit, host)
+            elif not running:  # what was under way might have shown that the machine works
+                yield from map(untried, waiting)
+                return
+            unit, host, result = _next_answer(running)
+            if isinstance(result, UnitResult):
+                idle.append(host)
+            else:
+                idle.append(self._replace(host))
+                watch = watch or DeathWatch(plan.make(*plan.arguments), self._spec.max_worker_deaths)
+                result = settled(unit, partial(judged, watch, unit, result))
+                if result is None:
+                    waiting.appendleft(unit)
+                    continue
+                waiting = deque(watch.least_suspicious_first(waiting))
+            yield result
+            if watch is not None:
+                watch.end(unit, result.counts, result.error)
 
     def _grow(self, count: int) -> None:
         self._hosts.extend(self._new_host() for _ in range(count - len(self._hosts)))
@@ -85,6 +94,15 @@ class RayActorEngine:
             for host in self._hosts:
                 ray.kill(host)
         self._hosts.clear()
+
+
+def _next_answer(running: dict[Any, tuple[str, Any]]) -> tuple[str, Any, UnitResult | Exception]:
+    """The first unit that ends, its actor and its answer; it is under way no more."""
+    import ray
+
+    done, _ = ray.wait(list(running), num_returns=1)
+    unit, host = running.pop(done[0])
+    return unit, host, _answer(done[0], unit)
 
 
 def _answer(reference: Any, unit: str) -> UnitResult | Exception:

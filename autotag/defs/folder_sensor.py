@@ -142,10 +142,10 @@ class _Look:
 
 def _look(layout: "Layout", memory: _Memory, quiet_s: float, model_id: str) -> _Look:
     """Look at folders after a path, until the tick's time or its runs are used up."""
-    from autotag.pipeline.discover_folders import folder_paths
+    from autotag.pipeline.discover_folders import target_folder_paths
 
     deadline = time.monotonic() + TICK_BUDGET_S
-    paths = list(folder_paths(layout.target))
+    paths = list(target_folder_paths(layout))
     keys = frozenset(map(folder_key, paths))
     ahead = {key: seen for key, seen in memory.ahead.items() if key in keys}
     found: list[FoundFolder] = []

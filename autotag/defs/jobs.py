@@ -25,3 +25,22 @@ process_target_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets("target_images", "target_crops", "target_embeddings", "folder_tags"),
     description="A folder from images to tags.",
 )
+
+thresholds_job = dg.define_asset_job(
+    "thresholds_job",
+    selection=dg.AssetSelection.assets("tag_thresholds"),
+    description="Thresholds of all tags, fitted to the archive and to people's decisions.",
+)
+
+sidecars_job = dg.define_asset_job(
+    "sidecars_job",
+    selection=dg.AssetSelection.assets("xmp_sidecars"),
+    description="Writes approved tags into XMP sidecars beside a folder's images. Only ever run when asked for.",
+)
+
+review_job = dg.define_asset_job(
+    "review_job",
+    selection=dg.AssetSelection.groups("target", "review")
+    - dg.AssetSelection.assets("xmp_sidecars", "tag_thresholds"),
+    description="A folder made ready for review: thumbnails, label scores, proposals, medoid, sheet.",
+)

@@ -1,5 +1,6 @@
 """Runs the shards of a run, step by step; what each came to is reported for its own partition, also where another one failed."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,20 +42,21 @@ class ShardRun:
 
         name = asset.to_user_string()
         done: list[UnitResult] = []
+        started = time.perf_counter()
         step = Step(name, worker, self.shards, known_images(self._plan, self.shards), done.append)
         try:
             counts = run_step(engine, step)
         except AutotagError as error:
             self._errors.append(error)
-            yield from self._apart(asset, done)
+            yield from self._apart(asset, done, time.perf_counter() - started)
         except BaseException:
             # Yielded, not logged: Dagster drops what a step logged before it failed.
-            yield from self._apart(asset, done)
+            yield from self._apart(asset, done, time.perf_counter() - started)
             raise
         else:
             self._context.log.info("%s: %s", name, counts.as_dict())
             if len(self.shards) < self._wanted:
-                yield from self._apart(asset, done)
+                yield from self._apart(asset, done, time.perf_counter() - started)
             else:
                 yield self._whole(asset, done, counts)
         finished = {result.unit for result in done if result.counts is not None}
@@ -85,10 +87,14 @@ class ShardRun:
             metadata={"model_id": self._plan.model_id, "path": dg.MetadataValue.path(str(path))},
         )
 
-    def _apart(self, asset: dg.AssetKey, done: "list[UnitResult]") -> Iterator[dg.AssetMaterialization]:
+    def _apart(
+        self, asset: dg.AssetKey, done: "list[UnitResult]", seconds: float
+    ) -> Iterator[dg.AssetMaterialization]:
+        """Each shard by itself; the time is the run's, as in `_of_shard`."""
         for result in done:
             if result.counts is not None:
                 facts = metadata(result.counts, model_id=self._plan.model_id)
+                facts["seconds"] = round(seconds, 2)
                 yield dg.AssetMaterialization(asset, partition=result.unit, metadata=facts)
 
 

@@ -23,6 +23,7 @@ class ArchiveTags:
         voter: int64 (m,), 0 or more. Images of the same number are copies of each other: together they have one vote.
         elsewhere: int64 (tags,), how many images that are not among the m have each tag, each a voter by itself; None
             where the m are all there are.
+        weight: float64 (m,), above 0: how much each image's voice counts; None where all count 1.
     """
 
     media: Ints
@@ -31,6 +32,7 @@ class ArchiveTags:
     tag_ids: Ints
     voter: Ints
     elsewhere: Ints | None = None
+    weight: npt.NDArray[np.float64] | None = None
 
     @classmethod
     def of_lists(

@@ -68,6 +68,15 @@ TARGET_REGIONS = pa.schema(
 )
 """One row a region, by file then region index. `crop_file` is null for the whole image."""
 
+TARGET_THUMBNAILS = pa.schema(
+    [
+        _required("file", pa.string()),
+        _required("media_id", pa.string()),
+        _required("thumbnail_file", pa.string()),
+    ]
+)
+"""One row an image that has a thumbnail, by file. Images of equal bytes share one."""
+
 EVIDENCE = pa.schema(
     [
         _required("file", pa.string()),
@@ -113,6 +122,110 @@ REFERENCE_TAGS = pa.schema([_required("tag", pa.string()), _required("images", p
 """One row a tag, in order of appearance, and how many images of the reference index have it."""
 
 
+THRESHOLDS = pa.schema(
+    [
+        _required("source", pa.string()),
+        _required("tag", pa.string()),
+        _required("threshold", pa.float32()),
+        _required("abstain_from", pa.float32()),
+        _required("precision", pa.float32()),
+        _required("examples", pa.int64()),
+        _required("right", pa.int64()),
+        _required("own_weight", pa.float32()),
+        _required("reason", pa.string()),
+    ]
+)
+"""One row a source of tags ("vote", "zero_shot") and tag; the tag "" stands for all others. Scores from `abstain_from` up to
+`threshold` are for people to judge; `precision` is what is expected above `threshold`; `right` of `examples` were right;
+`own_weight` in [0, 1] is how much the tag's own examples count beside its group's."""
+
+
+REVIEW_EXPORT = pa.schema(
+    [
+        _required("file", pa.string()),
+        _required("media_id", pa.string()),
+        _required("approved", _TAGS),
+        _required("rejected", _TAGS),
+    ]
+)
+"""One row an image of a review sheet, by file: what people had decided when the sheet was written."""
+
+
+def label_scores(labels: int) -> pa.Schema:
+    """One row an image, by file: its best labels, and its cosine to every label of the list, in the list's order.
+
+    `image_scores` are of the whole image, `scores` of its best region, which `best_region` names by its index.
+    """
+    return pa.schema(
+        [
+            _required("file", pa.string()),
+            _required("media_id", pa.string()),
+            _required("top1", pa.string()),
+            _required("top1_score", pa.float32()),
+            _required("topk_labels", _TAGS),
+            _required("topk_scores", pa.list_(pa.field("score", pa.float32(), nullable=False))),
+            _required("over_threshold", _TAGS),
+            _required("image_scores", _vector(pa.float16(), labels)),
+            _required("scores", _vector(pa.float16(), labels)),
+            _required("best_region", _vector(pa.int16(), labels)),
+        ]
+    )
+
+
+def label_vectors(dim: int) -> pa.Schema:
+    """One row a label, in the list's order: unit L2 norm, float32, the mean over the templates."""
+    return pa.schema([_required("label", pa.string()), _required("vector", _vector(pa.float32(), dim))])
+
+
+_CLUSTER_MEMBER = pa.struct(
+    [
+        _required("folder", pa.string()),
+        _required("file", pa.string()),
+        _required("media_id", pa.string()),
+        _required("region_index", pa.int16()),
+        _required("box_xyxy_px", _BOX),
+    ]
+)
+_CLUSTER_WORD = pa.struct(
+    [_required("word", pa.string()), _required("score", pa.float32()), _required("source", pa.string())]
+)
+
+CLUSTERS = pa.schema(
+    [
+        _required("cluster", pa.string()),
+        _required("images", pa.int64()),
+        _required("regions", pa.int64()),
+        _required("cohesion", pa.float32()),
+        _required("words", pa.list_(pa.field("word", _CLUSTER_WORD, nullable=False))),
+        _required("members", pa.list_(pa.field("member", _CLUSTER_MEMBER, nullable=False))),
+    ]
+)
+"""One row a cluster of regions that nothing explains, the largest first. Its name changes with any member; the members come
+nearest to the centre first, the first is the medoid; `cohesion` is their mean cosine to the centre. A word's source is
+"vocabulary" (cosine to the centre), "detector" or "remote" (their own scores)."""
+
+
+def approved_voters(dim: int) -> pa.Schema:
+    """Regions of target images whose tags people approved: one row a region, by folder, file and region index.
+
+    `tags` are those approved or added, `rejected` those rejected; both of the image. An image is there once, from the first
+    folder that has it.
+    """
+    return pa.schema(
+        [
+            _required("media_id", pa.string()),
+            _required("folder", pa.string()),
+            _required("file", pa.string()),
+            _required("phash", pa.string()),
+            _required("region_index", pa.int16()),
+            _required("box_xyxy_px", _BOX),
+            _required("tags", _TAGS),
+            _required("rejected", _TAGS),
+            _embedding_field(dim),
+        ]
+    )
+
+
 def source_embeddings(dim: int) -> pa.Schema:
     """Source regions with their vectors, in tar order then region index; unit L2 norm, float16."""
     return pa.schema(
@@ -133,3 +246,7 @@ def target_embeddings(dim: int) -> pa.Schema:
 
 def _embedding_field(dim: int) -> pa.Field:
     return _required("embedding", pa.list_(pa.field("value", pa.float16(), nullable=False), dim))
+
+
+def _vector(kind: pa.DataType, length: int) -> pa.DataType:
+    return pa.list_(pa.field("value", kind, nullable=False), length)

@@ -19,6 +19,9 @@ Floats = npt.NDArray[np.float64]
 NO_ROW = -1
 """Stands where a search found fewer neighbours than asked for."""
 
+IN_DOUBT = "the best ones are for a person to judge"
+"""In the reason of an image without tags whose best tags lie between what is dropped and what is given."""
+
 
 @dataclass(frozen=True)
 class VoteRules:
@@ -66,6 +69,19 @@ class VoteRules:
     def neighbours(self) -> int:
         """Neighbours to search for each region."""
         return self.k * self.search_factor
+
+
+@dataclass(frozen=True)
+class TagMinimums:
+    """Least scores tag by tag; they take the place of `VoteRules.min_score`.
+
+    Attributes:
+        minimum: float64 (tags,), by tag id; a tag with a lower score is not given; infinite: never.
+        abstain_from: float64 (tags,), at most `minimum`; scores from here up to it are for people to judge.
+    """
+
+    minimum: Floats
+    abstain_from: Floats
 
 
 @dataclass(frozen=True)
@@ -134,15 +150,20 @@ class VoteResult:
         tags: the given tags.
         evidence: who spoke for them.
         reasons: one an image: empty where it has tags, else why it has none.
+        undecided: tags that nobody is sure enough of to give them, but whose scores a person should judge; none without
+            `TagMinimums`.
     """
 
     tags: GivenTags
     evidence: Evidence
     reasons: list[str]
+    undecided: GivenTags
 
 
-def vote(neighbours: Neighbours, archive: ArchiveTags, rules: VoteRules) -> VoteResult:
-    """Tag some images.
+def vote(
+    neighbours: Neighbours, archive: ArchiveTags, rules: VoteRules, minimums: TagMinimums | None = None
+) -> VoteResult:
+    """Tag some images. `minimums` has an entry for each tag id of the archive.
 
     The answer for an image does not depend on the other images, nor on the order of regions or neighbours; equally alike
     neighbours rank by row. No images give empty arrays.
@@ -153,13 +174,17 @@ def vote(neighbours: Neighbours, archive: ArchiveTags, rules: VoteRules) -> Vote
     _check(neighbours, archive)
     pairs = _best_pairs(neighbours, archive, rules)
     ballots = _ballots(pairs, archive)
-    keep = _believable(ballots, archive, rules)
-    order = np.lexsort((ballots.tag, -ballots.score, ballots.image))
-    order = order[keep[order]]
-    order = order[_place_in_image(ballots.image[order]) < rules.max_tags]
-    given = GivenTags(ballots.image[order], ballots.tag[order], ballots.score[order], ballots.votes[order])
-    reasons = _reasons(neighbours.images, pairs, ballots, given, rules)
-    return VoteResult(given, _evidence(pairs, ballots, order), reasons)
+    is_voted = ballots.votes >= _votes_needed(ballots.tag, archive, rules)
+    least = _least(ballots, rules, minimums)
+    order = _best(ballots, is_voted & (ballots.score >= least), rules)
+    given = _given(ballots, order)
+    in_doubt = np.zeros(len(ballots.tag), np.bool_)
+    if minimums:
+        in_doubt = is_voted & (ballots.score >= minimums.abstain_from[ballots.tag]) & (ballots.score < least)
+    undecided = _given(ballots, _best(ballots, in_doubt, rules))
+    reasons = _reasons(neighbours.images, pairs, ballots, given, rules, minimums)
+    _tell_doubts(reasons, undecided)
+    return VoteResult(given, _evidence(pairs, ballots, order), reasons, undecided)
 
 
 @dataclass(frozen=True)
@@ -213,6 +238,9 @@ def _best_pairs(neighbours: Neighbours, archive: ArchiveTags, rules: VoteRules) 
     similarity = neighbours.similarity[region, column].astype(np.float64)
     objects = neighbours.is_object[region].astype(np.float64) + archive.is_object[row]
     merit = similarity - rules.object_discount * objects
+    if archive.weight is not None:
+        # A share is exp(merit / temperature): this multiplies it by the weight, and the smaller, the later the place.
+        merit = merit + rules.temperature * np.log(archive.weight[archive.media[row]])
     order = np.lexsort((region, row, -merit, voter, image))
     if neighbours.own_voter is not None:
         order = order[(voter != neighbours.own_voter[image])[order]]
@@ -253,8 +281,15 @@ def _ballots(pairs: _Pairs, archive: ArchiveTags) -> _Ballots:
     )
 
 
-def _believable(ballots: _Ballots, archive: ArchiveTags, rules: VoteRules) -> npt.NDArray[np.bool_]:
-    return (ballots.score >= rules.min_score) & (ballots.votes >= _votes_needed(ballots.tag, archive, rules))
+def _best(ballots: _Ballots, chosen: npt.NDArray[np.bool_], rules: VoteRules) -> npt.NDArray[np.intp]:
+    """Those chosen: by image, then falling score, then tag; at most `max_tags` an image."""
+    order = np.lexsort((ballots.tag, -ballots.score, ballots.image))
+    order = order[chosen[order]]
+    return order[_place_in_image(ballots.image[order]) < rules.max_tags]
+
+
+def _given(ballots: _Ballots, order: npt.NDArray[np.intp]) -> GivenTags:
+    return GivenTags(ballots.image[order], ballots.tag[order], ballots.score[order], ballots.votes[order])
 
 
 def _votes_needed(tag: Ints, archive: ArchiveTags, rules: VoteRules) -> Floats:
@@ -281,10 +316,19 @@ def _evidence(pairs: _Pairs, ballots: _Ballots, order: npt.NDArray[np.intp]) -> 
     )
 
 
-def _reasons(images: int, pairs: _Pairs, ballots: _Ballots, given: GivenTags, rules: VoteRules) -> list[str]:
+def _reasons(
+    images: int,
+    pairs: _Pairs,
+    ballots: _Ballots,
+    given: GivenTags,
+    rules: VoteRules,
+    minimums: TagMinimums | None,
+) -> list[str]:
     reasons = [""] * images
-    best = np.full(images, -np.inf)
+    best, surplus = np.full(images, -np.inf), np.full(images, -np.inf)
     np.maximum.at(best, ballots.image, ballots.score)
+    np.maximum.at(surplus, ballots.image, ballots.score - _least(ballots, rules, minimums))
+    asked = "its own threshold" if minimums else f"score {rules.min_score:.2f}"
     for image in np.setdiff1d(np.arange(images), given.image).tolist():
         nearest = pairs.nearest[image]
         if nearest == -np.inf:
@@ -295,8 +339,20 @@ def _reasons(images: int, pairs: _Pairs, ballots: _Ballots, given: GivenTags, ru
             )
         elif best[image] == -np.inf:
             reasons[image] = "the nearest neighbours have no tags"
-        elif best[image] < rules.min_score:
-            reasons[image] = f"no tag reached score {rules.min_score:.2f} (the best has {best[image]:.2f})"
+        elif surplus[image] < 0:
+            reasons[image] = f"no tag reached {asked} (the best has {best[image]:.2f})"
         else:
             reasons[image] = f"no tag with enough score reached {rules.min_votes} votes"
     return reasons
+
+
+def _tell_doubts(reasons: list[str], undecided: GivenTags) -> None:
+    """Images without tags that have some in doubt: that is why."""
+    for start in group_starts(undecided.image).tolist():
+        image, score = int(undecided.image[start]), undecided.score[start]
+        if reasons[image]:
+            reasons[image] = f"not sure enough of any tag: {IN_DOUBT} (the best has {score:.2f})"
+
+
+def _least(ballots: _Ballots, rules: VoteRules, minimums: TagMinimums | None) -> Floats:
+    return minimums.minimum[ballots.tag] if minimums else np.full(len(ballots.tag), rules.min_score)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from autotag.domain.regions import Region, RgbImage
 from autotag.errors import SettingsError
+from autotag.models.open_vocabulary import WordBox, WordScore
 from autotag.models.protocols import Vectors
 from autotag.models.specs import ModelSpec
 from autotag.models.weights import make_fingerprint
@@ -134,6 +135,51 @@ class FakeEmbedder:
         return np.roll(_unit([_text_numbers(text) for text in texts]), self._turn, axis=1)
 
 
+class FakeOpenVocabularyDetector:
+    """Finds the basic colours among the words, where `FakeDetector` would; other words are never found."""
+
+    def detect_words(self, images: Sequence[RgbImage], words: Sequence[str]) -> list[list[WordBox]]:
+        """A box around the pixels of each colour asked for; one that fills the image is found too."""
+        return [
+            [
+                WordBox(region.class_name, region.score, region.box_xyxy_px)
+                for region in _colour_regions(image, whole=True)
+                if region.class_name in words
+            ]
+            for image in images
+        ]
+
+
+class FakeRemoteVision:
+    """Stands for an API on another machine; calls nobody, and remembers how many pictures it was sent."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.pictures_sent = 0
+
+    def tag_images(self, images: Sequence[RgbImage]) -> list[list[WordScore]]:
+        """`mostly <colour>` for the colour that most pixels have, with its share as the score."""
+        self.pictures_sent += len(images)
+        return [[_main_colour(image)] for image in images]
+
+
+def load_fake_open_vocabulary_detector(spec: ModelSpec) -> FakeOpenVocabularyDetector:  # noqa: ARG001 - a hook's signature
+    """The fake; nothing of the spec matters to it."""
+    return FakeOpenVocabularyDetector()
+
+
+def load_fake_remote_vision(endpoint: str) -> FakeRemoteVision:
+    """The fake of an API."""
+    return FakeRemoteVision(endpoint)
+
+
+def _main_colour(image: RgbImage) -> WordScore:
+    pixels, _ = _thin_out(image)
+    counts = np.bincount(_nearest_colours(pixels).ravel(), minlength=len(COLOURS))
+    best = int(counts.argmax())
+    return WordScore(f"mostly {list(COLOURS)[best]}", float(counts[best] / counts.sum()))
+
+
 def _is_magic(image: RgbImage, failure: Failure) -> bool:
     colour = np.array(MAGIC_COLOURS[failure], np.uint8)
     return bool((image[0, 0] == colour).all() and (image == colour).all())
@@ -149,7 +195,7 @@ def _nearest_colours(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
     return np.square(pixels[:, :, None, :] - _PALETTE).sum(axis=3).argmin(axis=2)
 
 
-def _colour_regions(image: RgbImage) -> list[Region]:
+def _colour_regions(image: RgbImage, *, whole: bool = False) -> list[Region]:
     height, width = image.shape[:2]
     pixels, step = _thin_out(image)
     nearest = _nearest_colours(pixels)
@@ -161,7 +207,7 @@ def _colour_regions(image: RgbImage) -> list[Region]:
         x0, y0 = int(columns.min()) * step, int(rows.min()) * step
         x1, y1 = min(width, (int(columns.max()) + 1) * step), min(height, (int(rows.max()) + 1) * step)
         cells = (int(columns.max()) - int(columns.min()) + 1) * (int(rows.max()) - int(rows.min()) + 1)
-        if (x0, y0, x1, y1) != (0, 0, width, height):
+        if whole or (x0, y0, x1, y1) != (0, 0, width, height):
             found.append(Region("object", (x0, y0, x1, y1), name, len(rows) / cells))
     return found
 

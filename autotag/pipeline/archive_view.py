@@ -4,7 +4,7 @@ import numpy as np
 
 from autotag.domain.archive_tags import ArchiveTags, Ints
 from autotag.domain.arrow_columns import list_lengths, list_values
-from autotag.domain.near_duplicates import near_duplicate_groups
+from autotag.domain.near_duplicates import Hashes, near_duplicate_groups
 from autotag.domain.votes import NO_ROW
 from autotag.search.reference_mapping import ReferenceMapping
 
@@ -18,6 +18,7 @@ class ArchiveView:
     Attributes:
         rows: int64, the rows of the reference, ascending.
         images: int64, the images, ascending.
+        phash: uint64, of the images.
         tag_names: of the images' tags.
         archive: the same for the vote.
     """
@@ -37,12 +38,13 @@ class ArchiveView:
         found = mapping.images(self.images, ["phash", "tags"])
         tags, tag_ids = np.unique(list_values(found["tags"]).to_numpy().astype(np.int64), return_inverse=True)
         self.tag_names = mapping.tag_names(tags)
+        self.phash: Hashes = found["phash"].to_numpy()
         self.archive = ArchiveTags(
             media=np.searchsorted(self.images, image),
             is_object=regions["region_index"].to_numpy() > 0,
             tag_starts=np.append(0, np.cumsum(list_lengths(found["tags"]))),
             tag_ids=tag_ids,
-            voter=near_duplicate_groups(found["phash"].to_numpy()),
+            voter=near_duplicate_groups(self.phash),
             elsewhere=mapping.images_with(tags) - np.bincount(tag_ids, minlength=len(tags)),
         )
 

@@ -1,7 +1,7 @@
 """Which folders lie below the target root, which changed since they were processed, and which are quiet."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +13,8 @@ from autotag.storage.folder_files import IMAGE_SUFFIXES, FolderFile, folder_sign
 from autotag.storage.layout import FolderTables, Layout
 from autotag.storage.roots import is_local
 from autotag.storage.tables import read_stamp
+
+OnError = Callable[[OSError], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,24 @@ class FoundFolder:
         return now_s - min(self.changed_s, first_seen_s) >= quiet_s
 
 
-def folder_paths(root: UPath) -> Iterator[str]:
-    """Paths below the root of all folders, in order of their parts; hidden folders and links left out. No root, no folders."""
+def target_folder_paths(layout: Layout, on_error: OnError | None = None) -> Iterator[str]:
+    """Paths below the target root of the folders in use: all, or what `[target] only` names and what lies below it."""
+    only = layout.target_only
+    if only and (layout.target / only).is_dir():
+        yield only
+    for path in folder_paths(layout.target / only if only else layout.target, on_error):
+        yield f"{only}/{path}" if only else path
+
+
+def folder_paths(root: UPath, on_error: OnError | None = None) -> Iterator[str]:
+    """Paths below the root of all folders, in order of their parts; hidden folders and links left out. No root, no folders.
+
+    Args:
+        root: where to look.
+        on_error: told of local folders that may not be looked into, which are left out.
+    """
     if is_local(root):
-        for directory, names, _ in os.walk(str(root)):
+        for directory, names, _ in os.walk(str(root), onerror=on_error):
             names[:] = sorted(name for name in names if not name.startswith("."))
             relative = os.path.relpath(directory, str(root))
             if relative != ".":

@@ -1,6 +1,7 @@
 """What the workers of the pipeline have in common: a journal for each unit."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 
 from upath import UPath
 
@@ -25,6 +26,6 @@ class Journalled(ABC):
         """Write down that another process died over the unit; gives what is known of its images by now."""
         return note_death(self.journal(unit))
 
-    def pardon(self, unit: str) -> None:
-        """Lay the deaths to none of the unit's images any more."""
-        pardon(self.journal(unit))
+    def pardon(self, unit: str, images: Collection[str]) -> None:
+        """Lay deaths to none of these images of the unit any more."""
+        pardon(self.journal(unit), images)

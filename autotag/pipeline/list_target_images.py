@@ -83,20 +83,24 @@ class TargetImagesWorker(Journalled):
         """One answer a file, in order; files that are looked into stand in the journal while they are."""
         answers: list[_Answer] = [known.get((file.name, file.size_bytes, file.mtime_ns)) for file in files]
         fresh: list[int] = []
+        condemned = outlived = 0
         for index, file in enumerate(files):
             if journal.is_condemned(file.name):
                 answers[index] = journal.refusal()
+                condemned += 1
             elif answers[index] is None:
                 fresh.append(index)
         names = [files[index].name for index in fresh]
         with ThreadPoolExecutor(max(2, self.plan.threads)) as pool:
             for batch in journal.batches(names, FILES_A_NOTE):
-                journal.take([names[i] for i in batch], batch[0], len(names))
+                journal.take([names[i] for i in batch], batch[0], len(names), outlived)
                 wanted = [fresh[i] for i in batch]
                 found = pool.map(lambda index: _look(folder, files[index], self.plan.limits), wanted)
                 for index, answer in zip(wanted, found, strict=True):
                     answers[index] = answer
-        journal.take((), len(names), len(names))
+                    outlived += isinstance(answer, dict)
+        journal.refuse_to_blame_all(condemned, outlived)
+        journal.take((), len(names), len(names), outlived)
         return answers
 
     def _write(

@@ -11,13 +11,12 @@ import pyarrow as pa
 from autotag.domain.agreement import Agreement, Scores, TagAgreement, agreement
 from autotag.domain.arrow_columns import is_equal, list_lengths
 from autotag.domain.vectors import vectors_from_arrow
-from autotag.domain.votes import Neighbours, VoteRules, vote
+from autotag.domain.votes import GivenTags, Neighbours, VoteRules, vote
 from autotag.errors import MissingInputError
 from autotag.pipeline.archive_view import ArchiveView
 from autotag.pipeline.build_reference import embedded_shards
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.reference_rows import embeddings_state
-from autotag.reference.hits import SearchHits
 from autotag.reference.manifest import ReferenceManifest
 from autotag.reference.searcher import SearchOptions
 from autotag.search.reference_mapping import ReferenceMapping
@@ -129,11 +128,12 @@ def leave_one_out(plan: PipelinePlan, images: int, rules: VoteRules, search: Sea
         CorruptIndexError: a file is not the one that was released.
     """
     reference = open_reference(plan.layout, plan.model_id, search, hash_anew=True)
-    sample = _sample(reference, images)
-    rows, owner = _rows_of(reference.mapping, sample)
-    vectors = _vectors(plan, reference, rows)
-    hits = reference.searcher.search(vectors, rules.neighbours + OWN_ROWS)
-    given, expected = _tag(reference, _Sampled(sample, rows, owner, hits), rules)
+    sampled = sample_archive(plan, reference, images)
+    result, names = vote_on_sample(reference, sampled, rules)
+    given: list[list[str]] = [[] for _ in sampled.images]
+    for image, tag in zip(result.image.tolist(), result.tag.tolist(), strict=True):
+        given[image].append(names[tag])
+    expected = reference.mapping.tags_of(sampled.images)
     return LeaveOneOut(
         version=reference.manifest.version,
         agreement=agreement(given, expected),
@@ -142,14 +142,54 @@ def leave_one_out(plan: PipelinePlan, images: int, rules: VoteRules, search: Sea
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sampled:
-    """Sampled images, their rows, the place among the images that each row belongs to, and the rows' neighbours."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledArchive:
+    """Some images of the archive, with the vectors of all their regions.
+
+    Attributes:
+        images: int64 (m,), numbers of the reference, rising; all of them have tags.
+        rows: int64 (n,), rows of the reference; those of an image stand together, the whole image first.
+        owner: int64 (n,), place among `images` of each row's image, rising.
+        vectors: float32 (n, dim), unit L2 norm.
+    """
 
     images: Ints
     rows: Ints
     owner: Ints
-    hits: SearchHits
+    vectors: npt.NDArray[np.float32]
+
+
+def sample_archive(plan: PipelinePlan, reference: Reference, images: int) -> SampledArchive:
+    """Images spread evenly over the tagged ones of evenly chosen shards: the same release gives the same.
+
+    Raises:
+        MissingInputError: a shard of the release is embedded no more.
+    """
+    sample = _sample(reference, images)
+    rows, owner = _rows_of(reference.mapping, sample)
+    return SampledArchive(sample, rows, owner, _vectors(plan, reference, rows))
+
+
+def vote_on_sample(
+    reference: Reference, sampled: SampledArchive, rules: VoteRules
+) -> tuple[GivenTags, list[str]]:
+    """Let the archive vote on images of its own, each without itself and without its copies.
+
+    Returns:
+        The given tags, `image` being the place among the sampled images, and the name of each tag id.
+    """
+    hits = reference.searcher.search(sampled.vectors, rules.neighbours + OWN_ROWS)
+    view = ArchiveView(reference.mapping, hits.rows, sampled.images)
+    kinds = reference.mapping.regions(sampled.rows, ["region_index"])
+    neighbours = Neighbours(
+        image=sampled.owner,
+        is_object=kinds["region_index"].to_numpy() > 0,
+        similarity=hits.similarity,
+        rows=view.places(hits.rows),
+        images=len(sampled.images),
+        own_voter=view.archive.voter[np.searchsorted(view.images, sampled.images)],
+    )
+    return vote(neighbours, view.archive, rules).tags, view.tag_names
 
 
 def _sample(reference: Reference, count: int) -> Ints:
@@ -206,27 +246,6 @@ def _vectors(plan: PipelinePlan, reference: Reference, rows: Ints) -> npt.NDArra
             )
         parts.append(vectors_from_arrow(table["embedding"].take(pa.array([place[name] for name in regions]))))
     return np.concatenate(parts) if parts else np.zeros((0, reference.manifest.dim), np.float32)
-
-
-def _tag(
-    reference: Reference, sampled: _Sampled, rules: VoteRules
-) -> tuple[list[list[str]], list[list[str]]]:
-    """Given and expected tags of each sampled image."""
-    view = ArchiveView(reference.mapping, sampled.hits.rows, sampled.images)
-    kinds = reference.mapping.regions(sampled.rows, ["region_index"])
-    neighbours = Neighbours(
-        image=sampled.owner,
-        is_object=kinds["region_index"].to_numpy() > 0,
-        similarity=sampled.hits.similarity,
-        rows=view.places(sampled.hits.rows),
-        images=len(sampled.images),
-        own_voter=view.archive.voter[np.searchsorted(view.images, sampled.images)],
-    )
-    given: list[list[str]] = [[] for _ in sampled.images]
-    result = vote(neighbours, view.archive, rules).tags
-    for image, tag in zip(result.image.tolist(), result.tag.tolist(), strict=True):
-        given[image].append(view.tag_names[tag])
-    return given, reference.mapping.tags_of(sampled.images)
 
 
 def _guessing_f1(expected: Sequence[Sequence[str]]) -> float:

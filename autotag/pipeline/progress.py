@@ -1,9 +1,10 @@
 """Where a step tells how far it is. One listener a process; without one, nobody listens."""
 
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from upath import UPath
@@ -45,8 +46,21 @@ class _Nobody:
         del step, counts
 
 
+@dataclass(frozen=True, slots=True)
+class UnitsDone:
+    """Names of units by step: sets, since a step that is tried again comes by the units it had finished.
+
+    Attributes:
+        finished: all that the step is through with.
+        made: those of them that were not done before this began.
+    """
+
+    finished: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    made: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
 _listener: ProgressListener = _Nobody()
-_units_done: Counter[str] = Counter()
+_units_done = UnitsDone()
 
 
 @contextmanager
@@ -61,10 +75,10 @@ def listening(listener: ProgressListener) -> Iterator[None]:
 
 
 @contextmanager
-def counting_units() -> Iterator[Counter[str]]:
-    """Count the units that the steps of this process finish inside the block: a counter by step, which grows."""
+def counting_units() -> Iterator[UnitsDone]:
+    """Collect the units that the steps of this process finish inside the block; what is yielded grows."""
     global _units_done
-    before, _units_done = _units_done, Counter()
+    before, _units_done = _units_done, UnitsDone()
     try:
         yield _units_done
     finally:
@@ -89,10 +103,12 @@ class StepProgress:
             self._left_over = images_done(journals)
             self._poller.start()
 
-    def unit_done(self, counts: StepCounts) -> None:
-        """A unit has finished."""
+    def unit_done(self, unit: str, counts: StepCounts) -> None:
+        """The unit of this name has finished."""
         self._done += counts.taken
-        _units_done[self._step] += 1
+        _units_done.finished[self._step].add(unit)
+        if not counts.resumed:
+            _units_done.made[self._step].add(unit)
         _listener.advanced(self._step, self._done)
 
     def close(self, counts: StepCounts) -> None:

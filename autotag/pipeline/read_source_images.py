@@ -64,17 +64,19 @@ class SourceImagesWorker(Journalled):
     def _read(self, shard: str, manifest: "_Manifest", journal: AttemptJournal) -> None:
         """Images are numbered in tar order: what comes next has no other name before it is there."""
         path = self.plan.layout.shard(shard)
-        noted = 0
+        noted = condemned = 0
         with path.open("rb") as stream:
             reader = ShardReader(stream, str(path), self.plan.limits)
             for number, member in enumerate(reader):
                 is_condemned = journal.is_condemned(str(number))
+                condemned += is_condemned
                 if number == noted:
                     window = journal.window(number, IMAGES_A_NOTE)
-                    journal.take(() if is_condemned else window, number, 0)
+                    journal.take(() if is_condemned else window, number, 0, len(manifest.rows))
                     noted += len(window)
                 manifest.take(member, self.plan, journal.refusal() if is_condemned else None)
-            journal.take((), noted, 0)
+            journal.refuse_to_blame_all(condemned, len(manifest.rows))
+            journal.take((), noted, 0, len(manifest.rows))
         manifest.finish(reader)
 
 

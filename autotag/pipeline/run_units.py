@@ -54,7 +54,7 @@ def run_step(engine: Engine, step: Step) -> StepCounts:
                 step.on_unit(result)
                 if result.counts is not None:
                     total.add(result.counts)
-                    progress.unit_done(result.counts)
+                    progress.unit_done(result.unit, result.counts)
                 elif result.error is not None:
                     failed.append(result.error)
     finally:

@@ -8,7 +8,7 @@ from autotag.compute.kernel import Decoded
 from autotag.compute.stage_clock import StageClock
 from autotag.errors import RejectedImageError
 from autotag.storage.attempts import AttemptJournal
-from autotag.storage.images import ImageLimits, decode_image
+from autotag.storage.images import DecodedImage, ImageLimits, decode_image
 
 Batch = Sequence[int]
 
@@ -25,11 +25,13 @@ class UnitImages:
         names: one an image; how journals and rejects call it.
         read: index -> the file's bytes; called from one thread, in order. May raise `RejectedImageError`.
         pixels: of each image, so that large ones come in small batches; empty where nobody knows.
+        decode: bytes to pixels; called from several threads.
     """
 
     names: Sequence[str]
     read: Callable[[int], bytes]
     pixels: Sequence[int] = ()
+    decode: Callable[[bytes, ImageLimits], DecodedImage] = decode_image
 
 
 def walk_unit(
@@ -44,6 +46,9 @@ def walk_unit(
 
     Images that have killed too many workers come last, as errors, untouched. With more than one thread the
     next batch is decoded while the caller works on this one; suspects of a death are always alone.
+
+    Raises:
+        WorkerLostError: two images or more are to be left out so, and none came through.
     """
     condemned = [index for index, name in enumerate(unit.names) if journal.is_condemned(name)]
     skipped = set(condemned)
@@ -57,6 +62,7 @@ def walk_unit(
         yield from reader.walk_ahead(batches, threads)
     else:
         yield from reader.walk(batches)
+    journal.refuse_to_blame_all(len(condemned), reader.outlived)
     if condemned:
         yield condemned, [journal.refusal() for _ in condemned]
 
@@ -85,15 +91,16 @@ class _BatchReader:
         self._journal = journal
         self._clock = clock
         self._done = 0
+        self.outlived = 0
 
     def walk(self, batches: Sequence[Batch]) -> Iterator[tuple[Batch, list[Decoded]]]:
         for number, batch in enumerate(batches):
             self._announce(batches, number, ())
             data = self._read(batch)
             with self._clock.stage("decode"):
-                images = [_decode(item, self._limits) for item in data]
+                images = [self._decode(item) for item in data]
             yield batch, images
-            self._done += len(batch)
+            self._count(images)
         self._take(())
 
     def walk_ahead(self, batches: Sequence[Batch], threads: int) -> Iterator[tuple[Batch, list[Decoded]]]:
@@ -101,7 +108,7 @@ class _BatchReader:
         with ThreadPoolExecutor(threads) as pool:
             for number, batch in enumerate(batches):
                 self._announce(batches, number, running[0] if running else ())
-                futures = [pool.submit(_decode, item, self._limits) for item in self._read(batch)]
+                futures = [pool.submit(self._decode, item) for item in self._read(batch)]
                 if running is not None:
                     yield self._collect(*running)
                 running = (batch, futures)
@@ -112,8 +119,13 @@ class _BatchReader:
     def _collect(self, batch: Batch, futures: list[Future[Decoded]]) -> tuple[Batch, list[Decoded]]:
         with self._clock.stage("decode"):
             images = [future.result() for future in futures]
-        self._done += len(batch)
+        self._count(images)
         return batch, images
+
+    def _count(self, images: Sequence[Decoded]) -> None:
+        """These are done with, by the next note at the latest."""
+        self._done += len(images)
+        self.outlived += sum(not isinstance(image, RejectedImageError) for image in images)
 
     def _announce(self, batches: Sequence[Batch], number: int, running: Batch) -> None:
         """Write down the batch, or some from it on where notes are dear; suspects are alone there too."""
@@ -125,7 +137,7 @@ class _BatchReader:
     def _take(self, in_flight: Batch) -> None:
         """Nothing in flight at the end: a death while tables are written is no image's fault."""
         names = self._unit.names
-        self._journal.take([names[index] for index in in_flight], self._done, len(names))
+        self._journal.take([names[index] for index in in_flight], self._done, len(names), self.outlived)
 
     def _read(self, batch: Batch) -> list[bytes | RejectedImageError]:
         with self._clock.stage("read"):
@@ -137,11 +149,10 @@ class _BatchReader:
         except RejectedImageError as error:
             return error
 
-
-def _decode(data: bytes | RejectedImageError, limits: ImageLimits) -> Decoded:
-    if isinstance(data, RejectedImageError):
-        return data
-    try:
-        return decode_image(data, limits).pixels
-    except RejectedImageError as error:
-        return error
+    def _decode(self, data: bytes | RejectedImageError) -> Decoded:
+        if isinstance(data, RejectedImageError):
+            return data
+        try:
+            return self._unit.decode(data, self._limits).pixels
+        except RejectedImageError as error:
+            return error

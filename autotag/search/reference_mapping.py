@@ -1,5 +1,6 @@
 """From rows of a reference index to the archive images they lie in, and to their tags; only what is asked for is read."""
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from autotag.domain.arrow_columns import list_lengths, list_values
+from autotag.domain.arrow_columns import is_in, list_lengths, list_values
 from autotag.domain.identity import region_id
 from autotag.domain.schemas import REFERENCE_IMAGES, REFERENCE_REGIONS, REFERENCE_TAGS
 from autotag.errors import CorruptIndexError
@@ -16,6 +17,8 @@ from autotag.reference.manifest import IMAGES_FILE, REGIONS_FILE, TAGS_FILE
 from autotag.storage.mapped_tables import MappedTable
 
 Ints = npt.NDArray[np.int64]
+
+_TAGS_AT_ONCE = 65_536
 
 
 class ReferenceMapping:
@@ -53,6 +56,11 @@ class ReferenceMapping:
         """Regions, one a vector."""
         return self._regions.rows
 
+    @property
+    def tags(self) -> int:
+        """Different tags."""
+        return self._tags.rows
+
     def regions(self, rows: Ints, columns: list[str] | None = None) -> pa.Table:
         """Columns of `REFERENCE_REGIONS`, one row for each of `rows`, in their order."""
         return self._regions.take(rows, columns)
@@ -72,6 +80,18 @@ class ReferenceMapping:
     def images_with(self, tags: Ints) -> Ints:
         """int64 (n,): how many images have each tag."""
         return self._tags.take(tags, ["images"])["images"].to_numpy()
+
+    def images_with_names(self, names: Sequence[str]) -> Ints:
+        """int64 (n,): how many images have each tag, by the tags' names; 0 for one the archive does not know.
+
+        Reads the names of all tags.
+        """
+        found = dict.fromkeys(names, 0)
+        for start in range(0, self._tags.rows if names else 0, _TAGS_AT_ONCE):
+            every = self._tags.take(np.arange(start, min(start + _TAGS_AT_ONCE, self._tags.rows)))
+            for row in every.filter(pa.array(is_in(every["tag"], list(found)))).to_pylist():
+                found[row["tag"]] = row["images"]
+        return np.array([found[name] for name in names], np.int64)
 
     def tags_of(self, images: Ints) -> list[list[str]]:
         """The tags of each image by name, in the archive's order."""

@@ -4,6 +4,7 @@ The directory of the settings file is the base of its relative paths. An unknown
 type is a `SettingsError` that names the key and the file, or the variable it came from.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,26 @@ from pydantic_settings.exceptions import SettingsError as EnvironmentValueError
 from autotag.errors import SettingsError
 from autotag.settings.environment import PREFIX, refuse_unknown_sections
 from autotag.settings.file import find_file, read_toml
-from autotag.settings.messages import explain, explain_types, explain_variable
+from autotag.settings.messages import explain, explain_overrides, explain_types, explain_variable
 from autotag.settings.profiles import apply_profile
 from autotag.settings.sections import (
     Compute,
+    Discovery,
     Images,
     Index,
+    Labels,
     Models,
     Paths,
     Ray,
     Regions,
+    Review,
     Section,
     Sheet,
+    Sidecars,
     Source,
     Tagging,
     Target,
+    Thresholds,
 )
 
 
@@ -47,6 +53,11 @@ class Settings(Section):
     tagging: Tagging = Tagging()
     target: Target = Target()
     sheet: Sheet = Sheet()
+    labels: Labels = Labels()
+    thresholds: Thresholds = Thresholds()
+    review: Review = Review()
+    discovery: Discovery = Discovery()
+    sidecars: Sidecars = Sidecars()
 
     _file: Path | None = PrivateAttr(default=None)
     _base: Path | None = PrivateAttr(default=None)
@@ -62,12 +73,13 @@ class Settings(Section):
         return self._base or Path.cwd()
 
     @classmethod
-    def load(cls, config: str | Path | None = None) -> "Settings":
-        """Read the settings file and the environment.
+    def load(cls, config: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> "Settings":
+        """Read the settings file, the environment over it, and overrides over both.
 
         Args:
             config: the file; without it `AUTOTAG_CONFIG`, then `autotag.toml` in the working directory,
                 then the defaults.
+            overrides: values by key, like `{"labels.topk": 5}`; relative paths start where those of the file do.
 
         Raises:
             SettingsError: a named file that is not there, TOML that cannot be read, an unknown key, a wrong type.
@@ -84,9 +96,23 @@ class Settings(Section):
             raise SettingsError(explain(error, file, Settings)) from error
         except EnvironmentValueError as error:
             raise SettingsError(explain_variable(str(error), sections)) from error
+        if overrides:
+            settings = settings._with(overrides)
         settings._file = file
         settings._base = file.parent if file else Path.cwd()
         return settings
+
+    def _with(self, overrides: Mapping[str, Any]) -> "Settings":
+        values = self.model_dump()
+        for key, value in overrides.items():
+            section, _, name = key.partition(".")
+            if not name or not isinstance(values.setdefault(section, {}), dict):
+                raise SettingsError(f"{key}: no such key of a section; write it like labels.topk")
+            values[section][name] = value
+        try:
+            return type(self)(**values)
+        except ValidationError as error:
+            raise SettingsError(explain_overrides(error, Settings)) from error
 
     def as_record(self) -> dict[str, Any]:
         """Plain values that `from_record` makes the same settings of, wherever it is called."""

@@ -20,6 +20,12 @@ def explain(error: ValidationError, file: Path | None, model: type[BaseModel]) -
     return "\n".join(lines)
 
 
+def explain_overrides(error: ValidationError, model: type[BaseModel]) -> str:
+    """One line a problem of values that neither file nor environment gave: the key, what it is, what was given."""
+    told = ((problem, [str(part) for part in problem["loc"]]) for problem in error.errors())
+    return "\n".join(f"{'.'.join(parts)}: {_what(problem, parts, model)}" for problem, parts in told)
+
+
 def explain_types(error: ValidationError, file: Path) -> str:
     """One line for each value of the file that is of another type than its key; empty for none."""
     problems = [problem for problem in error.errors() if problem["type"].endswith("_type")]

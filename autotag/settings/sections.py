@@ -172,6 +172,10 @@ class Target(Section):
         default=15.0, ge=0, description="a folder is processed once nothing changed for this long"
     )
     sensor_interval_s: int = Field(default=15, ge=1, description="how often the sensor looks")
+    only: str = Field(
+        default="",
+        description="only this folder below the target root and those below it; empty = all of them",
+    )
 
 
 class Sheet(Section):
@@ -179,3 +183,75 @@ class Sheet(Section):
 
     images: int = Field(default=24, ge=1, description="images on a sheet")
     tile_px: int = Field(default=220, ge=64, description="long edge of a tile")
+
+
+class Labels(Section):
+    """The label list, which images are scored against without any archive."""
+
+    file: str = Field(
+        default="labels.txt", description="one label a line; a local file, relative to this one's directory"
+    )
+    templates: list[str] = Field(
+        default=["a {}", "a photo of a {}", "a picture of a {}"],
+        min_length=1,
+        description="sentences a label is put into; their vectors are averaged",
+    )
+    threshold: float = Field(
+        default=0.25, ge=-1, le=1, description="least score of a label that is proposed as a tag"
+    )
+    topk: int = Field(default=5, ge=1, description="labels shown an image")
+
+
+class Thresholds(Section):
+    """Thresholds that are fitted to known tags and to people's decisions."""
+
+    target_precision: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the given tags that must be right, like 0.9; 0 = the fixed thresholds of [tagging] and [labels]",
+    )
+    images: int = Field(default=5000, ge=1, description="archive images they are fitted to")
+    prior_examples: float = Field(
+        default=20.0,
+        ge=0,
+        description="examples that a tag's group counts for; few of a tag's own weigh less",
+    )
+
+
+class Review(Section):
+    """What people decide, and what is learned from it."""
+
+    ledger: str = Field(
+        default="", description="database of all decisions, an SQLAlchemy URL; <data>/ledger.sqlite"
+    )
+    reviewer: str = Field(default="", description="name that decisions are recorded under; your login name")
+    thumbnail_px: int = Field(default=512, ge=32, le=4096, description="long edge of thumbnails")
+    voter_weight: float = Field(
+        default=1.0,
+        ge=0,
+        description="weight of an approved image of yours beside one of the archive; 0 = no vote",
+    )
+
+
+class Discovery(Section):
+    """Regions that nothing explains, proposed as new tags."""
+
+    max_regions: int = Field(default=5000, ge=10, le=20_000, description="most regions clustered at a time")
+    min_images: int = Field(default=4, ge=2, description="images that make a cluster")
+    words: int = Field(default=5, ge=0, description="nearest words told of a cluster")
+    tiles: int = Field(default=12, ge=1, description="pictures shown of a cluster")
+    detector: str = Field(
+        default="", description="open-vocabulary detector, <module>:<function> that makes one; empty = none"
+    )
+    remote: str = Field(
+        default="", description="remote vision API, <module>:<function> that makes one; empty = none"
+    )
+    endpoint: str = Field(default="", description="where the remote API is; pictures are sent there")
+
+
+class Sidecars(Section):
+    """XMP sidecars, written only when asked for."""
+
+    exiftool: str = Field(default="exiftool", description="the program: a name on the PATH, or a path")
+    batch_files: int = Field(default=256, ge=1, le=256, description="files ExifTool is given together")

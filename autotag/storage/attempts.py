@@ -8,7 +8,7 @@ says holds for the same inputs and settings only.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import Self
 
 from upath import UPath
 
-from autotag.domain.death_note import DeathNote
-from autotag.errors import AutotagError, RejectedImageError
+from autotag.domain.death_note import NONE_CAME_THROUGH, DeathNote
+from autotag.errors import AutotagError, RejectedImageError, WorkerLostError
 from autotag.storage.removal import remove_file
 from autotag.storage.roots import is_local
 from autotag.storage.tables import write_text
@@ -34,6 +34,7 @@ class _Page:
     suspects: list[str] = field(default_factory=list)
     done: int = 0
     total: int = 0
+    outlived: int = 0
 
     def suspect_in_flight(self) -> None:
         """A process died: whatever it had in its hands may have killed it."""
@@ -103,6 +104,20 @@ class AttemptJournal:
         """What becomes of a condemned image."""
         return RejectedImageError("worker", f"it has killed {self.max_attempts} workers")
 
+    def refuse_to_blame_all(self, condemned: int, outlived: int) -> None:
+        """At the end of the unit: where none came through, the model or the machine is at fault, and no image is.
+
+        Raises:
+            WorkerLostError: two images or more are condemned, and none was outlived. They are condemned no more.
+        """
+        if condemned < 2 or outlived:
+            return
+        self._page.deaths = {}
+        self._write()
+        raise WorkerLostError(
+            f"{self._path}: {condemned} images of this unit killed workers; {NONE_CAME_THROUGH}"
+        )
+
     def batches(self, names: Sequence[str], size: int) -> list[list[int]]:
         """Indices of `names` in batches of `size`; suspects are alone in theirs."""
         batches: list[list[int]] = []
@@ -132,12 +147,16 @@ class AttemptJournal:
             names.append(name)
         return names
 
-    def take(self, names: Sequence[str], done: int, total: int) -> None:
-        """Write down what is about to be touched, before it is touched; the process outlived what it touched before."""
+    def take(self, names: Sequence[str], done: int, total: int, outlived: int | None = None) -> None:
+        """Write down what is about to be touched, before it is touched; the process outlived what it touched before.
+
+        Of the images that are `done`, `outlived` came through, all of them where it is not told.
+        """
         for name in set(self._page.in_flight).difference(names):
             self._page.deaths.pop(name, None)
         self._page.in_flight = list(names)
         self._page.done, self._page.total = done, total
+        self._page.outlived = done if outlived is None else outlived
         self._write()
 
     def _write(self) -> None:
@@ -169,13 +188,13 @@ def note_death(path: UPath) -> DeathNote:
             page.deaths[page.in_flight[0]] = page.deaths.get(page.in_flight[0], 0) + 1
         page.suspect_in_flight()
         write_text(path, page.line(), durable=False)
-    return DeathNote(json.dumps([page.suspects, page.deaths], sort_keys=True), in_hand, page.done)
+    return DeathNote(json.dumps([page.suspects, page.deaths], sort_keys=True), in_hand, page.outlived)
 
 
-def pardon(path: UPath) -> None:
-    """Forget the deaths that were laid to images of the journal's unit: the fault was elsewhere. Suspects remain so."""
+def pardon(path: UPath, names: Collection[str]) -> None:
+    """Forget the deaths that were laid to these images: the fault was elsewhere. Suspects remain so."""
     page = _read(path)
-    page.deaths = {}
+    page.deaths = {name: deaths for name, deaths in page.deaths.items() if name not in names}
     write_text(path, page.line(), durable=False)
 
 

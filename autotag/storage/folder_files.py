@@ -18,6 +18,8 @@ IMAGE_SUFFIXES = frozenset(
 )
 """A file named like this is an image that may be rejected; any other is looked into and ignored when it is none."""
 
+SIDECAR_SUFFIX = ".xmp"
+
 
 @dataclass(frozen=True, slots=True)
 class FolderFile:
@@ -35,7 +37,9 @@ class FolderFile:
 
 
 def list_files(folder: UPath) -> list[FolderFile]:
-    """Regular files directly in the folder, by name; hidden ones, links and subfolders left out.
+    """Regular files directly in the folder, by name; hidden ones, links, subfolders and XMP sidecars left out.
+
+    A sidecar that is written makes no new state of the folder's images.
 
     Raises:
         MissingInputError: the folder is not there, or may not be read.
@@ -46,7 +50,8 @@ def list_files(folder: UPath) -> list[FolderFile]:
         raise MissingInputError(f"{folder} is not there; it may have been moved or deleted") from error
     except PermissionError as error:
         raise MissingInputError(f"{folder} may not be read; give this user leave to read it") from error
-    return sorted(found, key=lambda file: file.name)
+    kept = (file for file in found if not file.name.casefold().endswith(SIDECAR_SUFFIX))
+    return sorted(kept, key=lambda file: file.name)
 
 
 def folder_signature(files: list[FolderFile]) -> str:

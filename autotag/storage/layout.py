@@ -27,6 +27,11 @@ RESULT_NAMES = frozenset(
         "label_scores.parquet",
         "medoid.json",
         "review.csv",
+        ".review_exports",
+        "sidecars",
+        ".sidecar_runs",
+        "clusters.parquet",
+        "discovery.html",
     }
 )
 """Names directly below a folder's results. A nested folder of such a name gets `RESERVED_MARK` behind its own."""
@@ -131,6 +136,63 @@ class FolderTables:
         return self.root / "contact_sheet.html"
 
     @property
+    def thumbnails(self) -> UPath:
+        """Directory of small pictures."""
+        return self.root / "thumbnails"
+
+    @property
+    def thumbnail_table(self) -> UPath:
+        """Which image has which thumbnail."""
+        return self.thumbnails / "thumbnails.parquet"
+
+    @property
+    def thumbnail_rejects(self) -> UPath:
+        """Images that failed while their thumbnails were made."""
+        return self.thumbnails / "thumbnail_rejects.parquet"
+
+    def thumbnail(self, media_id: str, long_edge_px: int) -> UPath:
+        """Small picture of an image, by its content: the same file for all its copies."""
+        return self.thumbnails / thumbnail_name(media_id, long_edge_px)
+
+    @property
+    def label_scores(self) -> UPath:
+        """Every image against every label."""
+        return self.root / "label_scores.parquet"
+
+    @property
+    def medoid(self) -> UPath:
+        """The image nearest the folder's centre."""
+        return self.root / "medoid.json"
+
+    @property
+    def review_sheet(self) -> UPath:
+        """CSV to look at, edit and import again."""
+        return self.root / "review.csv"
+
+    @property
+    def review_exports(self) -> UPath:
+        """What each sheet said when it was written, one table a run, and sheets that were edited and then overwritten."""
+        return self.root / ".review_exports"
+
+    def review_export(self, run_id: str) -> UPath:
+        """What the sheet of a run said."""
+        return self.review_exports / f"{run_id}.parquet"
+
+    def edited_sheet(self, run_id: str, content: str) -> UPath:
+        """A sheet that was edited in place when the sheet of this run took its place; `content` is a hash of it."""
+        return self.review_exports / f"before-{run_id}-{content[:12]}.csv"
+
+    @property
+    def shadow_sidecars(self) -> UPath:
+        """Sidecars of a folder that cannot be written to, each where it would lie in the folder."""
+        return self.root / "sidecars"
+
+    @property
+    def sidecar_runs(self) -> UPath:
+        """One directory a run that wrote sidecars: what it did, and the bytes that were there before."""
+        return self.root / ".sidecar_runs"
+
+    @property
     def lock(self) -> UPath:
         """Held while one of the folder's results is made."""
         return self.root / ".lock"
@@ -155,6 +217,8 @@ class Layout:
     runs: UPath
     model_cache: Path
     weights: Path
+    target_only: str = ""
+    """The only folder below the target root that is used, with those below it; empty for all."""
 
     def shard(self, shard: str) -> UPath:
         """The tar of a shard."""
@@ -187,6 +251,46 @@ class Layout:
     def index_lock(self, model: str) -> UPath:
         """Held while a reference index of a model id is built."""
         return self.reference / model / ".lock"
+
+    def approved_voters(self, model: str) -> UPath:
+        """Regions of target images with approved tags, which vote beside the released index."""
+        return self.reference / model / "approved_voters.parquet"
+
+    @property
+    def ledger(self) -> UPath:
+        """Database of tags and decisions, where the settings name no other."""
+        return self.data / "ledger.sqlite"
+
+    def label_vectors(self, name: str) -> UPath:
+        """Vectors of a label list; `name` is a fingerprint of labels, templates and embedder."""
+        return self.data / "labels" / f"{name}.parquet"
+
+    def thresholds(self, model: str) -> UPath:
+        """Fitted thresholds of a model id."""
+        return self.data / "thresholds" / model / "thresholds.parquet"
+
+    @property
+    def medoids(self) -> UPath:
+        """CSV of all folders' medoids."""
+        return self.data / "folder_medoids.csv"
+
+    @property
+    def medoids_lock(self) -> UPath:
+        """Held while the CSV of all folders' medoids is written."""
+        return self.data / ".folder_medoids.lock"
+
+    def discovery(self, key: str) -> UPath:
+        """Directory of what was found in a folder that no tag explains."""
+        return self.data / "discovery" / results_path(_inside(key))
+
+    @property
+    def discovery_of_all(self) -> UPath:
+        """Directory of what was found in all folders together."""
+        return self.data / "discovery_of_all"
+
+    def run_log(self, run: str) -> UPath:
+        """What a command did, a line a step."""
+        return self.runs / run / "log.txt"
 
     def run_config(self, run: str) -> UPath:
         """Settings of a run, frozen."""
@@ -221,3 +325,8 @@ def crop_name(file: str, region_index: int, box_xyxy_px: tuple[int, int, int, in
     in the name so that a run with other rules never overwrites what the table of the run before refers to.
     """
     return f"{file}/{region_index:03d}_{'-'.join(map(str, box_xyxy_px))}.jpg"
+
+
+def thumbnail_name(media_id: str, long_edge_px: int) -> str:
+    """Name of a thumbnail: 128 bits of the content's hash, and the size."""
+    return f"{media_id[:32]}_{long_edge_px}.jpg"

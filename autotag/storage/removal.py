@@ -55,6 +55,18 @@ def keep_only(directory: UPath, names: Collection[str]) -> None:
             Path(folder).rmdir()
 
 
+def names_there(directory: UPath, names: Collection[str]) -> set[str]:
+    """Which of these files are directly in a directory: one look each here, one listing on an object store."""
+    if is_local(directory):
+        root = directory.path
+        return {name for name in names if os.path.exists(f"{root}/{name}")}  # noqa: PTH110 - a tenth of Path's time
+    try:
+        listed = directory.fs.ls(directory.path, detail=False)
+    except FileNotFoundError:
+        return set()
+    return {name.rpartition("/")[2] for name in listed} & set(names)
+
+
 def temporary_name(name: str, unique: str) -> str:
     """Hidden name of a file that becomes `name` once it is whole; tells which process writes it."""
     return f"{_prefix(name)}{socket.gethostname()}.{os.getpid()}.{unique}{_SUFFIX}"

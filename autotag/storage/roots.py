@@ -35,15 +35,19 @@ def layout_of(settings: Settings) -> Layout:
         runs=root(paths.runs, data / "runs"),
         model_cache=_local("model_cache", root(paths.model_cache, UPath(user_cache_dir()))),
         weights=_local("weights", _resolve(paths.weights, settings.base)),
+        target_only=settings.target.only,
     )
     _keep_apart(layout)
     return layout
 
 
 def _keep_apart(layout: Layout) -> None:
-    """What is the user's is never written to: no root of ours may be one of theirs, lie in it or hold it."""
+    """What is the user's is never written to: no root of ours may be one of theirs, lie in it or hold it.
+
+    A hidden directory among the target folders may be ours: such are never looked into for images.
+    """
     theirs = {
-        "target": layout.target,
+        "target": layout.target / layout.target_only if layout.target_only else layout.target,
         "source_shards": layout.source_shards,
         "source_tags": layout.source_tags,
     }
@@ -52,7 +56,8 @@ def _keep_apart(layout: Layout) -> None:
         for name, root in theirs.items():
             read = _parts(root)
             shorter = min(len(written), len(read))
-            if written[:shorter] == read[:shorter]:
+            hidden = name == "target" and any(part.startswith(".") for part in written[len(read) :])
+            if written[:shorter] == read[:shorter] and not hidden:
                 raise SettingsError(
                     f"[paths] {ours} and {name} overlap ({getattr(layout, ours)}, {root}): {name} is only ever read;"
                     " give them places of their own"

@@ -68,8 +68,10 @@ class TableWriter:
     `UnwritableRootError`, whenever it does.
     """
 
-    def __init__(self, path: UPath, schema: pa.Schema, stamp: Stamp) -> None:
+    def __init__(self, path: UPath, schema: pa.Schema, stamp: Stamp, group_rows: int | None = None) -> None:
+        """`group_rows`: most rows of a row group, for tables of which one row at a time is looked up."""
         self._path = path
+        self._group_rows = group_rows
         self._schema = schema
         self._stamp = stamp
         self._waiting: list[pa.Table] = []
@@ -88,7 +90,7 @@ class TableWriter:
         table = pa.table(rows, schema=self._schema) if isinstance(rows, dict) else rows
         self._waiting.append(table.cast(self._schema))
         self.rows += table.num_rows
-        if sum(piece.num_rows for piece in self._waiting) >= ROW_GROUP_ROWS:
+        if sum(piece.num_rows for piece in self._waiting) >= (self._group_rows or ROW_GROUP_ROWS):
             self._flush()
 
     def _flush(self) -> None:
@@ -96,7 +98,7 @@ class TableWriter:
         self._waiting.clear()
         if table.num_rows:
             with told_if_unwritable(self._path):
-                self._writer.write_table(table)
+                self._writer.write_table(table, self._group_rows)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         try:
@@ -120,9 +122,11 @@ class TableWriter:
         publish_file(self._temporary, self._path)
 
 
-def write_table(path: UPath, table: pa.Table, schema: pa.Schema, stamp: Stamp) -> None:
-    """Write a small table in one go."""
-    with TableWriter(path, schema, stamp) as writer:
+def write_table(
+    path: UPath, table: pa.Table, schema: pa.Schema, stamp: Stamp, group_rows: int | None = None
+) -> None:
+    """Write a small table in one go; `group_rows` as in `TableWriter`."""
+    with TableWriter(path, schema, stamp, group_rows) as writer:
         writer.write(table.select(schema.names))
 
 
@@ -231,7 +235,7 @@ def count_rows(path: UPath) -> int:
             return pq.read_metadata(stream).num_rows
     except FileNotFoundError as error:
         raise MissingInputError(_missing(path, "")) from error
-    except pa.ArrowInvalid as error:
+    except (OSError, pa.ArrowException) as error:
         raise PermanentError(
             f"{path} is damaged ({error}); delete it and materialise its asset again"
         ) from error
@@ -242,18 +246,20 @@ def write_text(path: UPath, text: str, *, durable: bool = True) -> None:
     write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
-def write_bytes(path: UPath, data: bytes, *, durable: bool = True) -> None:
+def write_bytes(path: UPath, data: bytes, *, durable: bool = True, crowded: bool = False) -> None:
     """Write a small file, whole or not at all.
 
     Args:
         path: the file.
         data: its content.
         durable: whether it has to outlive a power cut, not only a killed process; that costs a disk's flush.
+        crowded: whether it is one of thousands in its directory, which is then not searched for what killed writers
+            left: whoever writes them removes it in one go.
 
     Raises:
         UnwritableRootError: the file system refuses.
     """
-    temporary = _temporary_for(path)
+    temporary = _temporary_for(path, crowded=crowded)
     try:
         with told_if_unwritable(path):
             temporary.write_bytes(data)
@@ -280,12 +286,13 @@ def scratch_directory() -> Iterator[Path]:
         yield Path(directory)
 
 
-def _temporary_for(path: UPath) -> Path:
+def _temporary_for(path: UPath, *, crowded: bool = False) -> Path:
     name = temporary_name(path.name, uuid.uuid4().hex[:12])
     if not is_local(path):
         return Path(tempfile.gettempdir()) / name
     make_directory(path.parent)
-    remove_stale_temporaries(Path(path.path))
+    if not crowded:
+        remove_stale_temporaries(Path(path.path))
     return Path(path.parent.path) / name
 
 

@@ -164,7 +164,7 @@ def test_tags_of_another_model_are_scored_with_a_warning(
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_an_interrupt_says_how_many_shards_this_run_has_finished(
+def test_an_interrupt_says_how_many_shards_this_run_has_finished_once_each_and_without_those_done_before(
     autotag: Autotag,
     archive: Archive,
     plan: PipelinePlan,
@@ -177,10 +177,13 @@ def test_an_interrupt_says_how_many_shards_this_run_has_finished(
     build(plan, "00000")  # by other rules, for all that is known
 
     def interrupted(*_: object) -> None:
-        for step, units in (("source_images", 3), ("source_embeddings", 2)):
-            progress = StepProgress(step, 0, [])
-            for _unit in range(units):
-                progress.unit_done(StepCounts(units=1))
+        made, resumed = StepCounts(units=1), StepCounts(units=1, resumed=1)
+        StepProgress("source_images", 0, []).unit_done("00003", made)
+        first, again = StepProgress("source_embeddings", 0, []), StepProgress("source_embeddings", 0, [])
+        first.unit_done("00000", resumed)
+        first.unit_done("00001", made)
+        for shard, counts in (("00000", resumed), ("00001", resumed), ("00002", made)):
+            again.unit_done(shard, counts)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Session, "materialise", interrupted)
@@ -195,7 +198,7 @@ def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(
 ) -> None:
     with lines_of_progress(lambda: "1 of 2 shards", interval_s=0.05):
         progress = StepProgress("source_embeddings", 1000, [])
-        progress.unit_done(StepCounts(taken=400, made=400))
+        progress.unit_done("00000", StepCounts(taken=400, made=400))
         deadline, told = time.monotonic() + 30, ""
         while told.count("\n") < 2 and time.monotonic() < deadline:
             time.sleep(0.05)

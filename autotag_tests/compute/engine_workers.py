@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,17 @@ class Behaviour:
             os.kill(os.getpid(), signal.SIGKILL)
         if kind == "diesonce" and self.begun(unit) == 1:
             os.kill(os.getpid(), signal.SIGKILL)
+        if kind == "patient":
+            self._wait_until_given_up("dies-2")
         if kind == "sleeps":
             time.sleep(300)
         return StepCounts(taken=1, made=1, units=1, notes=[str(os.getpid())])
+
+    def _wait_until_given_up(self, unit: str, deaths: int = 2) -> None:
+        deadline = time.monotonic() + 60
+        while self.begun(unit) < deaths and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(3)
 
     def begun(self, unit: str) -> int:
         """How often the unit was begun."""
@@ -67,8 +76,17 @@ class Journalling(Behaviour):
             note.write("x")
         return DeathNote("the same as ever")
 
-    def pardon(self, unit: str) -> None:
+    def pardon(self, unit: str, images: Collection[str]) -> None:
         """Blamed nobody."""
+
+
+@dataclass(frozen=True)
+class Unwritable(Journalling):
+    """Cannot write a death down."""
+
+    def note_death(self, unit: str) -> DeathNote:
+        """Fails."""
+        raise OSError("no space left on device")
 
 
 @dataclass(frozen=True)

@@ -52,18 +52,24 @@ def die(signal_number: int) -> None:
     os.kill(os.getpid(), signal_number)
 
 
-def die_before_a_child(note: str) -> None:
+def fork_a_sleeper(note: str) -> None:
     """The child keeps whatever files it was forked with."""
     if os.fork() == 0:
         Path(note).write_text(str(os.getpid()))
         time.sleep(60)
         os._exit(0)
     wait_for(lambda: Path(note).exists() and Path(note).read_text() != "")
+
+
+def die_before_a_child(note: str) -> None:
+    fork_a_sleeper(note)
     os._exit(7)
 
 
-def die_in_the_midst_of_an_answer() -> None:
-    """What was sent says that a thousand bytes come."""
+def die_in_the_midst_of_an_answer(note: str = "") -> None:
+    """What was sent says that a thousand bytes come; with a note, a child holds the other end of the pipe."""
+    if note:
+        fork_a_sleeper(note)
     for each in gc.get_objects():
         if isinstance(each, Connection) and each.writable and not each.closed:
             os.write(each.fileno(), struct.pack("!i", 1000) + b"x" * 10)
@@ -133,15 +139,19 @@ def test_an_exit_of_its_own_is_a_death_too(apart: ApartProcess) -> None:
         apart.call(os._exit, 7)
 
 
+@pytest.mark.parametrize(
+    ("dying", "told"), [(die_before_a_child, "exit code 7"), (die_in_the_midst_of_an_answer, "SIGKILL")]
+)
 def test_a_death_is_noticed_though_a_child_of_the_dead_holds_the_pipe(
-    apart: ApartProcess, tmp_path: Path
+    apart: ApartProcess, tmp_path: Path, dying: Callable[[str], None], told: str
 ) -> None:
     note = tmp_path / "grandchild"
     started = time.monotonic()
-    with pytest.raises(ProcessDiedError, match="exit code 7"):
-        apart.call(die_before_a_child, str(note))
+    with pytest.raises(ProcessDiedError, match=told):
+        apart.call(dying, str(note))
     assert time.monotonic() - started < 50
     os.kill(int(note.read_text()), signal.SIGKILL)
+    assert not [thread for thread in threading.enumerate() if thread.name == "answer from apart"]
 
 
 def test_what_a_call_raises_is_raised_here_and_its_process_stays(apart: ApartProcess) -> None:
@@ -212,7 +222,7 @@ def test_once_a_process_died_over_a_unit_all_units_and_all_later_steps_run_apart
 def test_a_unit_is_tried_apart_until_it_comes_through(in_process: InProcessEngine, tmp_path: Path) -> None:
     begin("b", tmp_path)
     plan = WorkerPlan(Journalling, (tmp_path,))
-    once, _, retryable = in_process.run(plan, ["diesonce", "b", "retryable"])
+    once, retryable, _ = in_process.run(plan, ["diesonce", "b", "retryable"])  # what was died over comes last
     assert once.counts is not None
     assert (tmp_path / "deaths of diesonce").read_text() == "x"
     assert isinstance(retryable.error, RetryableError)
@@ -223,11 +233,11 @@ def test_a_unit_whose_deaths_teach_nothing_is_given_up_at_the_second(
     in_process: InProcessEngine, tmp_path: Path
 ) -> None:
     begin("dies", tmp_path)
-    result, next_one = in_process.run(WorkerPlan(Journalling, (tmp_path,)), ["dies", "a"])
+    other, result = in_process.run(WorkerPlan(Journalling, (tmp_path,)), ["dies", "a"])
     assert isinstance(result.error, WorkerLostError)
     assert "dies: its workers died 2 times: SIGKILL" in str(result.error)
     assert Behaviour(tmp_path).begun("dies") == 1 + 2
-    assert next_one.counts is not None
+    assert other.counts is not None
 
 
 def test_what_cannot_travel_is_an_error_of_the_unit_and_no_death(

@@ -255,3 +255,14 @@ def test_a_record_that_is_gone_is_named(
     (archive.data / "runs" / run.run_id / "config.json").unlink()
     with pytest.raises(MissingInputError, match=r"config\.json is not there.*start a new run"):
         settings_of_run(run, instance, str(settings_file))
+
+
+def test_overrides_are_recorded_and_are_no_change_of_settings(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, settings_file: Path
+) -> None:
+    first = settings_of_run(run, instance, str(settings_file), {"labels.topk": 9})
+    assert first.settings.labels.topk == 9
+    again = settings_of_run(run, instance, str(settings_file), {"labels.topk": 9})
+    assert again == first
+    assert again.notice == ""
+    assert "labels.topk" in settings_of_run(run, instance, str(settings_file)).notice

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotag.domain.archive_tags import ArchiveTags
-from autotag.domain.votes import NO_ROW, Neighbours, VoteResult, VoteRules, vote
+from autotag.domain.votes import NO_ROW, Neighbours, TagMinimums, VoteResult, VoteRules, vote
 
 RULES = VoteRules(min_votes=1, min_score=0.3)
 BIRD, CAT, TREE = 0, 1, 2
@@ -377,3 +377,47 @@ def test_thousands_of_images_are_tagged_in_far_less_than_a_millisecond_each() ->
     started = time.process_time()
     assert len(vote(neighbours, rows, VoteRules()).reasons) == images
     assert (time.process_time() - started) / images < 1e-3
+
+
+def minimums(least: dict[int, float], abstain_from: dict[int, float] | None = None) -> TagMinimums:
+    """For BIRD, CAT and TREE; 0.3 where nothing is said."""
+    low = abstain_from or {}
+    numbers = [least.get(tag, 0.3) for tag in range(3)]
+    return TagMinimums(
+        np.array(numbers), np.array([low.get(tag, number) for tag, number in enumerate(numbers)])
+    )
+
+
+def test_each_tag_needs_its_own_score() -> None:
+    seen, rows = asked([0.9, 0.9, 0.9]), archive([BIRD, TREE], [CAT, TREE], [BIRD])
+    found = vote(seen, rows, RULES, minimums({BIRD: 0.7, CAT: 0.2, TREE: np.inf}))
+    assert scores(found) == {CAT: pytest.approx(1 / 3)}
+    assert len(found.undecided.tag) == 0
+
+
+def test_an_image_whose_best_tags_are_in_doubt_says_so() -> None:
+    seen, rows = asked([0.9, 0.9, 0.9], [0.9, 0.9, 0.9]), archive([BIRD], [BIRD], [CAT])
+    found = vote(seen, rows, RULES, minimums({BIRD: 0.8, CAT: 0.9}, {BIRD: 0.5, CAT: 0.6}))
+    assert len(found.tags.tag) == 0
+    assert found.undecided.tag.tolist() == [BIRD, BIRD]
+    assert (
+        found.reasons
+        == ["not sure enough of any tag: the best ones are for a person to judge (the best has 0.67)"] * 2
+    )
+
+
+def test_without_doubts_the_reason_is_the_tags_own_thresholds() -> None:
+    found = vote(asked([0.9]), archive([BIRD]), RULES, minimums({BIRD: np.inf}))
+    assert found.reasons == ["no tag reached its own threshold (the best has 1.00)"]
+
+
+@given(elections())
+def test_one_minimum_for_all_tags_is_the_rules_own(
+    election: tuple[Neighbours, ArchiveTags, VoteRules],
+) -> None:
+    neighbours, rows, rules = election
+    tags = int(rows.tag_ids.max(initial=0)) + 1
+    same = np.full(tags, rules.min_score)
+    plain, told = vote(neighbours, rows, rules), vote(neighbours, rows, rules, TagMinimums(same, same))
+    assert outcome(plain) == outcome(told)
+    assert len(told.undecided.tag) == 0

@@ -5,9 +5,11 @@ import pytest
 from upath import UPath
 
 from autotag.domain.identity import folder_key
-from autotag.pipeline.discover_folders import FoundFolder, find_folder, folder_paths
+from autotag.pipeline.discover_folders import FoundFolder, find_folder, folder_paths, target_folder_paths
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
+from autotag.settings import Settings
+from autotag.storage.roots import layout_of
 from autotag_tests.conftest import Folders, picture
 from autotag_tests.pipeline.target_steps import write_tags
 
@@ -118,3 +120,14 @@ def test_the_last_change_is_that_of_the_newest_file_or_of_the_folder(
     assert found(plan, "f").changed_s == 2000
     os.utime(path, (3000, 3000))
     assert found(plan, "f").changed_s == 3000
+
+
+def test_only_the_named_folder_and_those_below_it_are_in_use(settings_file: Path, folders: Folders) -> None:
+    for path in ("trip", "trip/day 1", "trip2", "other/trip"):
+        folders.simple(path, 1)
+    every = layout_of(Settings.load(settings_file))
+    assert list(target_folder_paths(every)) == ["other", "other/trip", "trip", "trip/day 1", "trip2"]
+    only = layout_of(Settings.load(settings_file, {"target.only": "trip"}))
+    assert list(target_folder_paths(only)) == ["trip", "trip/day 1"]
+    gone = layout_of(Settings.load(settings_file, {"target.only": "nowhere"}))
+    assert list(target_folder_paths(gone)) == []

@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 from dataclasses import replace
 from datetime import datetime
@@ -9,8 +10,11 @@ import pyarrow as pa
 import pytest
 
 from autotag.domain.schemas import EVIDENCE
+from autotag.domain.threshold_table import ThresholdTable
+from autotag.domain.thresholds import FittedThreshold
 from autotag.domain.votes import VoteRules
 from autotag.errors import CorruptIndexError, MissingInputError, ModelMismatchError
+from autotag.pipeline.embed_target import embeddings_fingerprint
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.tag_folder import TaggedFolder, tag_folder
@@ -145,7 +149,9 @@ def test_similarity_in_the_evidence_is_the_cosine_of_the_two_regions(
         assert row["similarity"] == pytest.approx(cosine, abs=2e-3)
 
 
-def test_the_stamp_of_the_evidence_names_model_and_index(colours: PipelinePlan, folders: Folders) -> None:
+def test_the_stamp_of_the_evidence_names_model_index_and_vectors(
+    colours: PipelinePlan, folders: Folders
+) -> None:
     folders.simple("trip", 1)
     process(colours, "trip")
     version = tagged(colours, "trip").index_version
@@ -154,7 +160,7 @@ def test_the_stamp_of_the_evidence_names_model_and_index(colours: PipelinePlan, 
     assert (stamp.table, stamp.model_id, stamp.extra) == (
         "evidence",
         colours.model_id,
-        {"index_version": version},
+        {"index_version": version, "embeddings": embeddings_fingerprint(colours, "trip")},
     )
 
 
@@ -302,3 +308,35 @@ def test_vectors_of_an_earlier_state_of_the_folder_are_not_tagged(
     list_target_images(colours, "trip")
     with pytest.raises(MissingInputError, match="earlier state"):
         tagged(colours, "trip")
+
+
+def test_fitted_thresholds_take_the_place_of_the_rules_own_and_doubts_are_told(
+    colours: PipelinePlan, folders: Folders
+) -> None:
+    embedded_folder(colours, folders)
+
+    def row(tag: str, threshold: float, abstain_from: float) -> FittedThreshold:
+        return FittedThreshold(tag, threshold, abstain_from, 0.9, 10, 5, 0.5, "")
+
+    rows = [row("red", math.inf, 0.5), row("patch", 0.5, 0.4), row("", 0.5, 0.5)]
+    given = ThresholdTable.of_sources(0.9, colours.model_id, {"vote": rows})
+    none = ThresholdTable.of_sources(0.9, colours.model_id, {"vote": [row("", math.inf, 0.5)]})
+    tag_folder(colours, "trip", RULES, SearchOptions(threads=1), thresholds=given)
+    (image,) = document(colours, "trip")["images"]
+    assert [tag["tag"] for tag in image["tags"]] == ["patch"]
+    assert [tag["tag"] for tag in image["undecided"]] == ["red"]
+    assert "reason" not in image
+    result = tag_folder(colours, "trip", RULES, SearchOptions(threads=1), thresholds=none)
+    (image,) = document(colours, "trip")["images"]
+    assert (result.tagged, image["tags"]) == (0, [])
+    assert "for a person to judge" in image["reason"]
+    assert {tag["tag"] for tag in image["undecided"]} == {"red", "patch"}
+
+
+def test_thresholds_of_another_source_change_nothing(colours: PipelinePlan, folders: Folders) -> None:
+    embedded_folder(colours, folders)
+    tagged(colours, "trip")
+    before = tags_of(colours, "trip")
+    labels = ThresholdTable.of_sources(0.9, colours.model_id, {})
+    tag_folder(colours, "trip", RULES, SearchOptions(threads=1), thresholds=labels)
+    assert tags_of(colours, "trip") == before

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from autotag.errors import UnwritableRootError
+from autotag.errors import UnwritableRootError, WorkerLostError
 from autotag.storage import attempts
 from autotag.storage.attempts import AttemptJournal, died_over, images_done, note_death, pardon
 
@@ -253,11 +253,43 @@ def test_a_death_tells_what_was_in_hand_and_what_was_outlived(path: UPath) -> No
     assert note_death(path).in_hand == ()
 
 
-def test_who_is_pardoned_is_suspect_and_condemned_no_more(path: UPath) -> None:
-    for _ in range(3):
-        journal = after_a_death(path, "i4")
-    assert journal.is_condemned("i4")
-    pardon(path)
+def test_what_could_not_be_used_anyway_was_not_outlived(path: UPath) -> None:
+    AttemptJournal(path, "inputs", 3).take(["i4"], 4, 10, outlived=1)
+    assert note_death(path).outlived == 1
+    assert images_done([path]) == [4]
+
+
+def kill_three_times_each(path: UPath, *names: str) -> AttemptJournal:
+    """All of them are condemned by then."""
+    for name in names:
+        for _ in range(3):
+            after_a_death(path, name)
+    journal = AttemptJournal(path, "inputs", 3)
+    assert all(map(journal.is_condemned, names))
+    return journal
+
+
+def test_who_is_pardoned_is_suspect_and_condemned_no_more_and_nobody_else_is_pardoned(path: UPath) -> None:
+    kill_three_times_each(path, "i4", "i7")
+    pardon(path, {"i4"})
     journal = AttemptJournal(path, "inputs", 3)
     assert journal.has_suspects
     assert not journal.is_condemned("i4")
+    assert journal.is_condemned("i7")
+
+
+def test_two_images_are_not_to_blame_where_none_came_through(path: UPath) -> None:
+    with pytest.raises(WorkerLostError, match=r"shard=00000.*2 images.*none is blamed"):
+        kill_three_times_each(path, "i4", "i7").refuse_to_blame_all(2, 0)
+    journal = AttemptJournal(path, "inputs", 3)
+    assert journal.has_suspects
+    assert not journal.is_condemned("i4")
+    assert not journal.is_condemned("i7")
+
+
+@pytest.mark.parametrize(("condemned", "outlived"), [(2, 1), (1, 0), (0, 0)])
+def test_images_are_to_blame_where_another_came_through_or_they_are_alone(
+    path: UPath, condemned: int, outlived: int
+) -> None:
+    kill_three_times_each(path, "i4", "i7").refuse_to_blame_all(condemned, outlived)
+    assert AttemptJournal(path, "inputs", 3).is_condemned("i4")

@@ -10,6 +10,7 @@ from upath import UPath
 
 from autotag.storage.removal import (
     keep_only,
+    names_there,
     remove_file,
     remove_stale_temporaries,
     remove_tree,
@@ -81,3 +82,13 @@ def test_a_later_process_of_the_same_number_is_not_the_writer(tmp_path: Path) ->
     os.utime(temporary, (0, psutil.Process().create_time() - 60))
     remove_stale_temporaries(tmp_path / "t.parquet")
     assert not temporary.exists()
+
+
+@pytest.mark.parametrize("store", ["local", "memory"])
+def test_the_files_that_are_there_are_told_from_those_that_are_not(store: str, tmp_path: Path) -> None:
+    directory = UPath(tmp_path / "d") if store == "local" else UPath("memory://names-there/d")
+    assert names_there(directory, ["a"]) == set()
+    for name in ("a.jpg", "-b [*].jpg", "c.jpg"):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(b"x")
+    assert names_there(directory, ["a.jpg", "-b [*].jpg", "missing.jpg"]) == {"a.jpg", "-b [*].jpg"}

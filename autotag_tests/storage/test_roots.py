@@ -44,3 +44,14 @@ def test_a_root_that_is_written_never_meets_one_that_is_the_users(
     file.write_text(f'[paths]\n{key} = "{value}"\n', encoding="utf-8")
     with pytest.raises(SettingsError, match=f"{key}.*overlap|overlap.*{key}|and {key}"):
         layout_of(Settings.load(file))
+
+
+def test_results_may_lie_beside_the_only_folder_that_is_used_but_not_in_it(tmp_path: Path) -> None:
+    only = {"paths.target": str(tmp_path), "target.only": "pics"}
+    assert (
+        layout_of(Settings.load(None, {**only, "paths.data": str(tmp_path / "results")})).data.name
+        == "results"
+    )
+    for data in ("pics", "pics/results"):
+        with pytest.raises(SettingsError, match="overlap"):
+            layout_of(Settings.load(None, {**only, "paths.data": str(tmp_path / data)}))

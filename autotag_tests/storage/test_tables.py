@@ -65,6 +65,17 @@ def test_pieces_share_row_groups_and_keep_their_order(path: UPath, monkeypatch: 
     assert [batch.num_rows for batch in iter_batches(path, ["n"], 5)] == [5, 4]
 
 
+def test_row_groups_may_be_made_smaller_than_what_is_written_at_once(path: UPath) -> None:
+    with TableWriter(path, SCHEMA, Stamp("t"), group_rows=4) as writer:
+        writer.write(rows(*range(9)))
+        writer.write(rows(9))
+    assert pq.ParquetFile(str(path)).num_row_groups == 4
+    write_table(path, rows(*range(9)), SCHEMA, Stamp("t"), group_rows=4)
+    groups = pq.read_metadata(str(path))
+    assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == [4, 4, 1]
+    assert read_table(path)["n"].to_pylist() == list(range(9))
+
+
 def test_an_empty_table_is_a_table(path: UPath) -> None:
     with TableWriter(path, SCHEMA, Stamp("t", fingerprint="x")):
         pass
@@ -130,13 +141,33 @@ def test_the_temporary_of_a_living_writer_is_left_alone(path: UPath) -> None:
     assert is_current(path, "first")
 
 
-@pytest.mark.parametrize("damage", [b"", b"PAR1", b"no parquet at all" * 10])
+def with_flipped_footer() -> bytes:
+    """A table whose ends are whole, and the footer's length too."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows(*range(100)), sink)
+    data = bytearray(sink.getvalue())
+    footer = slice(-8 - int.from_bytes(data[-8:-4], "little"), -8)
+    data[footer] = bytes(each ^ 0xFF for each in data[footer])
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"PAR1", id="cut off"),
+        pytest.param(b"no parquet at all" * 10, id="something else"),
+        pytest.param(with_flipped_footer(), id="flipped footer"),
+    ],
+)
 def test_a_damaged_file_is_not_current(path: UPath, damage: bytes) -> None:
     write_bytes(path, damage)
     assert read_stamp(path) is None
     assert not is_current(path, "")
-    with pytest.raises(PermanentError, match=r"t\.parquet is damaged.*materialise cats again"):
+    with pytest.raises(PermanentError, match=r"(?s)t\.parquet is damaged.*materialise cats again"):
         read_table(path, made_by="cats")
+    with pytest.raises(PermanentError, match=r"(?s)t\.parquet is damaged.*materialise its asset again"):
+        count_rows(path)
 
 
 def test_a_cut_off_file_is_not_current(path: UPath) -> None:

@@ -6,6 +6,7 @@ mending a setting, and reads the settings anew.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,13 +39,16 @@ class RunSettings:
     notice: str
 
 
-def settings_of_run(run: dg.DagsterRun, instance: dg.DagsterInstance, config: str) -> RunSettings:
+def settings_of_run(
+    run: dg.DagsterRun, instance: dg.DagsterInstance, config: str, overrides: Mapping[str, Any] | None = None
+) -> RunSettings:
     """Read the run's record; the first to ask for it writes it, from the settings file as it is now.
 
     Args:
         run: the run.
         instance: where its tags are.
         config: the settings file; empty for the usual one.
+        overrides: values over file and environment, by key.
 
     Raises:
         SettingsError: the settings file, or a record that is damaged or of another release.
@@ -53,7 +57,7 @@ def settings_of_run(run: dg.DagsterRun, instance: dg.DagsterInstance, config: st
     """
     run_id, place = _began(run, instance)
     if not place:
-        place, text = _record(run_id, config)
+        place, text = _record(run_id, config, overrides)
         instance.add_run_tags(run_id, {RECORD_TAG: place})
     else:
         text = _recorded(place, run_id)
@@ -64,7 +68,7 @@ def settings_of_run(run: dg.DagsterRun, instance: dg.DagsterInstance, config: st
         raise SettingsError(
             f"{place}: no settings that this release can read ({error}); start a new run instead of {run_id}"
         ) from error
-    return RunSettings(run_id, settings, model_id, _notice(settings, config, place))
+    return RunSettings(run_id, settings, model_id, _notice(settings, config, overrides, place))
 
 
 def _began(run: dg.DagsterRun, instance: dg.DagsterInstance) -> tuple[str, str]:
@@ -81,12 +85,12 @@ def _began(run: dg.DagsterRun, instance: dg.DagsterInstance) -> tuple[str, str]:
     return run.run_id, place if run.run_id in place else ""
 
 
-def _record(run_id: str, config: str) -> tuple[str, str]:
+def _record(run_id: str, config: str, overrides: Mapping[str, Any] | None) -> tuple[str, str]:
     """Where the record is and what it holds, which another process may have written a moment ago."""
     from autotag.pipeline.plan import plan_of
     from autotag.storage.run_records import write_once
 
-    settings = Settings.load(config or None)
+    settings = Settings.load(config or None, overrides)
     plan = plan_of(settings)
     facts = {"model_id": plan.model_id, **settings.as_record()}
     place = plan.layout.run_config(run_id)
@@ -104,9 +108,9 @@ def _recorded(place: str, run_id: str) -> str:
         ) from error
 
 
-def _notice(settings: Settings, config: str, place: str) -> str:
+def _notice(settings: Settings, config: str, overrides: Mapping[str, Any] | None, place: str) -> str:
     try:
-        changed = settings.changed_keys(Settings.load(config or None))
+        changed = settings.changed_keys(Settings.load(config or None, overrides))
     except SettingsError as error:
         what = f"The settings cannot be used as they are now ({error})"
     else:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from autotag.defs.resources.run_settings import RunSettings, settings_of_run
 from autotag.errors import ModelMismatchError
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 class AutotagRuntime(dg.ConfigurableResource):
-    """Settings and engines. Engines start when a step first needs them and end with the run."""
+    """Settings and engines. Engines start when a step first needs them and end with the run.
+
+    `overrides` are values over the settings file and the environment, by key: {"labels.topk": 5}.
+    """
 
     config: str = ""
+    overrides: dict[str, Any] = Field(default_factory=dict)
 
     _context: dg.InitResourceContext | None = PrivateAttr(default=None)
     _run_settings: RunSettings | None = PrivateAttr(default=None)
@@ -37,7 +41,7 @@ class AutotagRuntime(dg.ConfigurableResource):
     def settings(self) -> Settings:
         """In a run, those it began with; elsewhere, as in a sensor, those of the settings file as it is now."""
         of_run = self._of_run()
-        return of_run.settings if of_run else Settings.load(self.config or None)
+        return of_run.settings if of_run else Settings.load(self.config or None, self.overrides)
 
     def plan(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> "PipelinePlan":
         """The plan of this run.
@@ -129,7 +133,7 @@ class AutotagRuntime(dg.ConfigurableResource):
         context = self._context
         if self._run_settings is None and context is not None and context.run is not None:
             instance = context.instance or dg.DagsterInstance.get()
-            self._run_settings = settings_of_run(context.run, instance, self.config)
+            self._run_settings = settings_of_run(context.run, instance, self.config, self.overrides)
         return self._run_settings
 
     def _cores(self) -> int:

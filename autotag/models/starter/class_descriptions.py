@@ -20,6 +20,17 @@ def class_descriptions() -> list[str]:
     return [f"{names[synset]}: {definitions[synset]}" for synset in synsets]
 
 
+def class_names() -> list[str]:
+    """The first name of each class, lower case, each once: a small vocabulary of things, animals and food.
+
+    Raises:
+        MissingWeightsError: timm is not installed, or keeps its tables elsewhere.
+    """
+    names = _table("imagenet_synset_to_lemma.txt")
+    synsets = _file("imagenet_synsets.txt").read_text("utf-8").split()
+    return list(dict.fromkeys(names[synset].split(",")[0].strip().lower() for synset in synsets))
+
+
 def _table(name: str) -> dict[str, str]:
     lines = _file(name).read_text("utf-8").splitlines()
     return dict(line.split("\t", 1) for line in lines if "\t" in line)

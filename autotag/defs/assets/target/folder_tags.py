@@ -23,6 +23,8 @@ from autotag.defs.sheets import folder_sheet
 )
 def folder_tags(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> dg.MaterializeResult:
     """The folder's regions find their nearest archive regions, which vote its tags; who voted is kept."""
+    from autotag.pipeline.approved_voters import current_voters
+    from autotag.pipeline.fit_thresholds import thresholds_in_use
     from autotag.pipeline.progress import StepProgress
     from autotag.pipeline.tag_folder import tag_folder
 
@@ -30,7 +32,9 @@ def folder_tags(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
     with failures(), folder_held(context, runtime):
         plan, started = runtime.plan(context), time.perf_counter()
         progress = StepProgress("folder_tags", 0, [])
-        tagged = tag_folder(plan, key, runtime.vote_rules(), runtime.search_options())
+        voters = current_voters(plan, runtime.settings)
+        thresholds = thresholds_in_use(plan, runtime.settings)
+        tagged = tag_folder(plan, key, runtime.vote_rules(), runtime.search_options(), voters, thresholds)
         tagged.counts.seconds = time.perf_counter() - started
         progress.close(tagged.counts)
         facts = {
@@ -38,6 +42,7 @@ def folder_tags(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> d
             "images without": tagged.counts.made - tagged.tagged,
             "tags given": tagged.tags,
             "index_version": tagged.index_version,
+            **({"approved voters": voters.counts.made} if voters else {}),
         }
         sheet = folder_sheet(
             plan, key, runtime.settings, {"images": tagged.counts.made, **facts, "model": plan.model_id}

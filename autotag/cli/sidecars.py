@@ -1,0 +1,178 @@
+"""autotag sidecars: approved tags into XMP sidecars beside the images; what would be written; and taking a run back."""
+
+import shlex
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from autotag.cli.folder_runs import FolderVerb
+from autotag.cli.options import AsJson, Config
+from autotag.cli.plain import FolderOf, Out, Root, fail_for, open_folders, run_verb
+from autotag.cli.plain_root import FoundFolders
+from autotag.cli.session import Session
+from autotag.cli.sidecar_lines import print_diff, print_undone, print_written
+from autotag.cli.summary import print_json
+from autotag.domain.identity import folder_path
+from autotag.errors import MissingInputError, SidecarError, UsageError
+from autotag.storage.folder_files import printable
+
+if TYPE_CHECKING:
+    from autotag.review.sidecar_folder import FolderSidecars
+    from autotag.review.sidecar_undo import UndoneSidecar
+
+ASSET = "xmp_sidecars"
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show which keywords would come and go. Nothing is written.")
+]
+SavePlan = Annotated[
+    Path | None,
+    typer.Option("--save-plan", help="With --dry-run: keep it in this file, for --plan.", show_default=False),
+]
+Plan = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan",
+        help="A kept dry run: a sidecar that another program has changed since is not written.",
+        show_default=False,
+    ),
+]
+Undo = Annotated[
+    str | None,
+    typer.Option(
+        "--undo",
+        metavar="RUN",
+        help="Take this run's sidecars back, byte for byte; last = each folder's last run.",
+        show_default=False,
+    ),
+]
+
+
+def sidecars(
+    root: Root = None,
+    folder: FolderOf = "",
+    dry_run: DryRun = False,
+    save_plan: SavePlan = None,
+    plan: Plan = None,
+    undo: Undo = None,
+    out: Out = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write approved tags into XMP sidecars beside the images. The images are never touched, and a run can be undone."""
+    if undo is not None and (dry_run or save_plan or plan):
+        raise UsageError("--undo goes with none of --dry-run, --save-plan and --plan")
+    if save_plan and not dry_run:
+        raise UsageError("--save-plan keeps a dry run: give --dry-run as well")
+    session, found = open_folders(root, folder, out, config, {})
+    if undo is not None:
+        undo_folders(session, found, undo, as_json=as_json)
+    elif dry_run:
+        show_folders(session, found, plan, save_plan, as_json=as_json)
+    else:
+        options = {"--root": root, "--folder": folder, "--out": out, "--config": config}
+        told = " ".join(f"{name} {shlex.quote(str(given))}" for name, given in options.items() if given)
+        write_folders(session, found, plan, told, as_json=as_json)
+
+
+def write_folders(
+    session: Session, found: FoundFolders, plan: Path | None, options: str, *, as_json: bool
+) -> None:
+    """Write the folders' sidecars, through the asset.
+
+    Args:
+        session: settings.
+        found: which folders.
+        plan: a kept dry run; None for none.
+        options: how the command found the folders, for the line that says how to undo.
+        as_json: one JSON object instead of lines.
+
+    Raises:
+        AutotagError: no folder can be written with these settings.
+        typer.Exit: some folders failed; standard error names each.
+    """
+    run_config = {"ops": {ASSET: {"config": {"plan": str(plan.absolute())}}}} if plan else {}
+    runs = run_verb(
+        session, FolderVerb("sidecars", (ASSET,), "sidecars_job", run_config), found, as_json=as_json
+    )
+    for folder, outcome in runs.made.items() if not as_json else ():
+        for entry in outcome.materialised:
+            print_written(Console(), folder, entry.facts, options)
+    fail_for(runs)
+
+
+def show_folders(
+    session: Session, found: FoundFolders, plan: Path | None, save_plan: Path | None, *, as_json: bool
+) -> None:
+    """Show what would be written; nothing is, but for the plan where one is to be kept.
+
+    Raises:
+        AutotagError: a folder cannot be looked at.
+    """
+    from autotag.review.sidecar_folder import folder_sidecars
+    from autotag.review.sidecar_plan_file import read_plan, write_plan
+
+    planned: dict[str, FolderSidecars] = {}
+    for key in found.keys:
+        expected = read_plan(str(plan), key) if plan else None
+        planned[key] = folder_sidecars(session.layout, session.settings, key, dry_run=True, expected=expected)
+    if save_plan:
+        write_plan(save_plan, {key: each.sidecars for key, each in planned.items()})
+    if as_json:
+        print_json(dry_run=True, folders={_shown(key): _record(each) for key, each in planned.items()})
+        return
+    for key, each in planned.items():
+        print_diff(Console(), _shown(key), each)
+
+
+def undo_folders(session: Session, found: FoundFolders, run: str, *, as_json: bool) -> None:
+    """Take a run's sidecars back, or each folder's last run.
+
+    Raises:
+        MissingInputError: no folder has such a run.
+        SidecarError: some sidecars were changed since; the others were taken back.
+    """
+    from autotag.review.sidecar_folder import undo_folder_sidecars
+    from autotag.storage.locks import folder_lock, held
+
+    undone: dict[str, list[UndoneSidecar]] = {}
+    missing: MissingInputError | None = None
+    for key in found.keys:
+        try:
+            with held(folder_lock(session.layout, key)):
+                undone[key] = undo_folder_sidecars(session.layout, key, run)
+        except MissingInputError as error:  # a run is one folder's; others need not know it
+            missing = error
+    if missing and not undone:
+        raise missing
+    every = [each for sidecars in undone.values() for each in sidecars]
+    states = Counter(each.state.replace(" ", "_") for each in every)
+    if as_json:
+        folders = {_shown(key): [asdict(each) for each in sidecars] for key, sidecars in undone.items()}
+        print_json(undone=run, **states, folders=folders)
+    else:
+        for key, sidecars in undone.items():
+            print_undone(Console(), _shown(key), sidecars)
+    if refused := states["refused"]:
+        raise SidecarError(
+            f"{refused:,} of {len(every):,} sidecars were changed since run {run} and left as they are; the others were"
+            " taken back"
+        )
+
+
+def _record(found: "FolderSidecars") -> dict[str, Any]:
+    from autotag.review.sidecar_folder import sidecar_record
+
+    counts = found.counts(ASSET)
+    states = Counter(each.state for each in found.sidecars)
+    totals = {"in": counts.taken, "out": counts.made, "rejected": counts.rejected}
+    records = [sidecar_record(each) for each in found.sidecars]
+    return {**states, **totals, "place": found.place, "notice": found.notice, "sidecars": records}
+
+
+def _shown(key: str) -> str:
+    return printable(folder_path(key))

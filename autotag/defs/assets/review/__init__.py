@@ -1,0 +1,1 @@
+"""What people do with a folder after the machine."""

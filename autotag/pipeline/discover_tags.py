@@ -1,0 +1,135 @@
+"""tag_discovery: regions that nothing explains are clustered, and each cluster is proposed as a new tag; nothing is tagged."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+from upath import UPath
+
+from autotag.domain.counts import StepCounts
+from autotag.domain.identity import folder_path
+from autotag.domain.unexplained import ClusterForm, DiscoveryCounts, cluster_name
+from autotag.pipeline.approved_voters import embedded_folders, existing_ledger
+from autotag.pipeline.discovered_clusters import (
+    TABLE,
+    Cluster,
+    ClusterMember,
+    clusters_path,
+    page_path,
+    write_clusters,
+)
+from autotag.pipeline.discovery_page import (
+    CLUSTERS_SHOWN,
+    region_pictures,
+    tiles_of,
+    write_discovery_page,
+)
+from autotag.pipeline.discovery_words import HOOK_PICTURES, Namer, open_namer, tell_departure, text_vectors
+from autotag.pipeline.explainers import current_reference, open_explainers, rules_of_labels
+from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.region_clusters import cluster_regions
+from autotag.pipeline.unexplained_regions import RegionPool, gather, region_names
+from autotag.settings import Settings
+from autotag.storage.tables import Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What a discovery came to.
+
+    Attributes:
+        counts: images in and out; what became of their regions is in `regions`.
+        regions: of the images.
+        clusters: the largest first.
+        notes: what a person has to know.
+        path: of the table.
+        page: of the page.
+    """
+
+    counts: StepCounts
+    regions: DiscoveryCounts
+    clusters: list[Cluster]
+    notes: list[str]
+    path: UPath
+    page: UPath
+
+
+def discover_tags(plan: PipelinePlan, key: str | None, settings: Settings) -> Discovered:
+    """Look through one folder, or without a key through all that are embedded with the model, and write table and page.
+
+    A voter explains a region that is near enough to it if the region's image has a tag; a label explains those over its
+    threshold. Decisions of people count as tags. The ledger is only read.
+
+    Raises:
+        MissingInputError: the folder is not embedded, or its vectors or tags are of an earlier state of it.
+        ModelMismatchError: it was embedded with another model.
+        SettingsError: a detector or API that cannot be made, or an API without an endpoint.
+    """
+    keys = embedded_folders(plan) if key is None else [key]
+    notes: list[str] = []
+    embed = text_vectors(plan, settings, notes)
+    labels, reference = rules_of_labels(settings), current_reference(plan, settings)
+    mapping = reference.mapping if reference else None
+    namer = open_namer(plan, settings, mapping, labels.labels if labels else (), embed)
+    with existing_ledger(plan, settings) as ledger:
+        explainers = open_explainers(plan, settings, (reference, labels, ledger), embed, notes)
+        pool = gather(plan, keys, explainers, settings.discovery.max_regions)
+    forms = cluster_regions(pool, settings.discovery.min_images)
+    if notice := tell_departure(namer, len(forms)):
+        notes.append(notice)
+    clusters = _write(plan, key, (pool, forms), (namer, settings), notes)
+    counts = StepCounts(
+        taken=pool.images, made=pool.images, regions=pool.counts.taken, units=len(keys), notes=notes
+    )
+    paths = clusters_path(plan.layout, key), page_path(plan.layout, key)
+    return Discovered(counts.close("tag_discovery"), pool.counts, clusters, notes, *paths)
+
+
+def _write(
+    plan: PipelinePlan,
+    key: str | None,
+    found: tuple[RegionPool, Sequence[ClusterForm]],
+    by: tuple[Namer, Settings],
+    notes: list[str],
+) -> list[Cluster]:
+    """Name the clusters, then the table, then the page."""
+    (pool, forms), (namer, settings) = found, by
+    clusters, shown = [], []
+    for number, form in enumerate(forms):
+        cluster = _cluster(pool, form)
+        is_shown = number < CLUSTERS_SHOWN
+        wanted = settings.discovery.tiles if is_shown else 0
+        wanted = max(wanted, HOOK_PICTURES if namer.wants_pictures else 0)
+        pictures = region_pictures(plan, cluster.one_an_image, wanted)
+        cluster = replace(cluster, words=namer.name(form.centre, [pixels for _, pixels in pictures]))
+        clusters.append(cluster)
+        if is_shown:
+            shown.append((cluster, tiles_of(pictures[: settings.discovery.tiles])))
+    write_clusters(clusters_path(plan.layout, key), clusters, Stamp(TABLE, plan.model_id), pool.counts)
+    named = "" if key is None else f" --folder {shlex.quote(folder_path(key))}"
+    title = "Unexplained in all folders" if key is None else f"Unexplained in {folder_path(key)}"
+    counts = pool.counts
+    facts = {
+        "clusters": len(clusters),
+        "images": pool.images,
+        "regions": counts.taken,
+        "explained": counts.explained,
+        "copies": counts.duplicates,
+        "left out": counts.left_out,
+        "clustered": counts.clustered,
+        "alone": counts.alone,
+        "notes": notes,
+    }
+    write_discovery_page(
+        page_path(plan.layout, key), title, shown, facts, f"autotag discover{named} --accept"
+    )
+    return clusters
+
+
+def _cluster(pool: RegionPool, form: ClusterForm) -> Cluster:
+    rows = pool.places.take(pa.array(form.members))
+    members = tuple(
+        ClusterMember(**{**row, "box_xyxy_px": tuple(row["box_xyxy_px"])}) for row in rows.to_pylist()
+    )
+    return Cluster(cluster_name(region_names(rows)), form.cohesion, (), members)

@@ -1,0 +1,139 @@
+"""folder_medoid: the image that stands for a folder, and one CSV of all folders' medoids."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from upath import UPath
+
+from autotag.domain.arrow_columns import is_equal
+from autotag.domain.counts import StepCounts
+from autotag.domain.identity import folder_path
+from autotag.domain.medoid import medoid
+from autotag.domain.vectors import vectors_from_arrow
+from autotag.pipeline.folder_embeddings import embeddings_stamp, refuse_stale_embeddings
+from autotag.pipeline.plan import PipelinePlan
+from autotag.storage.folder_files import printable
+from autotag.storage.layout import RESULT_NAMES, Layout
+from autotag.storage.locks import held, medoids_lock
+from autotag.storage.removal import remove_file
+from autotag.storage.roots import is_local
+from autotag.storage.tables import iter_batches, write_text
+
+COLUMNS = ("folder", "medoid_rel_path", "cosine_to_centroid")
+NO_IMAGES = "the folder has no embedded images, so none stands for it"
+
+
+def find_medoid(plan: PipelinePlan, key: str) -> StepCounts:
+    """Write medoid.json of a folder, then the CSV of all folders. A folder without images has none, which is a note.
+
+    Raises:
+        MissingInputError: the folder has no embeddings, or they are of an earlier state of the folder.
+        ModelMismatchError: the folder was embedded with another model.
+        InUseError: another process writes the CSV, and does not come to an end.
+    """
+    made_from = embeddings_stamp(plan, key).fingerprint
+    path = plan.layout.folder_tables(key).medoid
+    known = _read(path)
+    if known.get("made_from") == made_from and _row(known) in _rows(plan.layout):
+        images = int(known["images"])
+        return StepCounts(taken=images, made=images, units=1, resumed=1)
+    rows = _whole_images(plan, key)
+    files = rows["file"].to_pylist()
+    found = medoid(_vectors(rows), files)
+    counts = StepCounts(taken=len(files), made=len(files), units=1)
+    if found is None:
+        remove_file(path)
+        counts.notes.append(NO_IMAGES)
+    else:
+        document = {
+            "folder": key,
+            "file": files[found.index],
+            "media_id": rows["media_id"][found.index].as_py(),
+            "cosine_to_centroid": round(found.cosine, 6),
+            "images": len(files),
+            "model_id": plan.model_id,
+            "made_from": made_from,
+        }
+        write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    write_medoids(plan.layout, plan.model_id)
+    return counts
+
+
+def write_medoids(layout: Layout, model_id: str) -> None:
+    """Write the CSV of all folders that have a medoid of this model, by folder; RFC 4180, UTF-8.
+
+    `medoid_rel_path` is relative to the target root. Folders that end at once write one after the other, each of them
+    all that there is by then.
+
+    Raises:
+        InUseError: another process writes it, and does not come to an end.
+    """
+    with held(medoids_lock(layout)):
+        found = (_read(path) for path in _medoid_files(layout.target_processed))
+        documents = [each for each in found if each.get("model_id") == model_id]
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        writer.writerows(sorted(map(_row, documents)))
+        write_text(layout.medoids, text.getvalue())
+
+
+def _row(document: dict[str, Any]) -> list[str]:
+    folder = printable(folder_path(document["folder"]))
+    return [folder, f"{folder}/{document['file']}", f"{document['cosine_to_centroid']:.6f}"]
+
+
+def _rows(layout: Layout) -> list[list[str]]:
+    """Rows of the CSV as it is; none where there is none."""
+    try:
+        return list(csv.reader(io.StringIO(layout.medoids.read_bytes().decode("utf-8"), newline="")))
+    except (FileNotFoundError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _whole_images(plan: PipelinePlan, key: str) -> pa.Table:
+    """Rows of the whole images: file, media_id, embedding; the vectors of objects are not kept."""
+    path = plan.layout.folder_tables(key).embeddings
+    columns = ["file", "media_id", "kind", "embedding"]
+    batches = [
+        batch.filter(pa.array(is_equal(batch["kind"], "image")))
+        for batch in iter_batches(path, columns, check=refuse_stale_embeddings(plan, key))
+    ]
+    return pa.Table.from_batches(batches) if batches else pa.table({name: [] for name in columns})
+
+
+def _vectors(rows: pa.Table) -> npt.NDArray[np.float32]:
+    """float32 (n, dim), unit L2 norm."""
+    return vectors_from_arrow(rows["embedding"]) if len(rows) else np.zeros((0, 0), np.float32)
+
+
+def _read(path: UPath) -> dict[str, Any]:
+    """A medoid.json; nothing where there is none, or one that cannot be read, which the folder's next run replaces."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    wanted = {"folder", "file", "cosine_to_centroid", "images", "model_id"}
+    return document if isinstance(document, dict) and wanted <= document.keys() else {}
+
+
+def _medoid_files(root: UPath) -> Iterator[UPath]:
+    """All folders' medoid.json. Crops and thumbnails are not walked through: there are very many."""
+    if not is_local(root):
+        for name in root.fs.find(root.path):
+            if name.endswith("/medoid.json"):
+                yield root / name.removeprefix(root.path.rstrip("/") + "/")
+        return
+    for directory, names, files in os.walk(root.path):
+        if directory != root.path:  # a folder of such a name lies only directly below the root
+            names[:] = [name for name in names if name not in RESULT_NAMES]
+        if "medoid.json" in files:
+            yield UPath(Path(directory) / "medoid.json")

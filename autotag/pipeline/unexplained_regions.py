@@ -1,0 +1,166 @@
+"""Gathers the regions of folders that no voter, no tag and no label explains; holds as many as are clustered, not more."""
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from autotag.domain.arrow_columns import is_in
+from autotag.domain.identity import folder_path, region_id
+from autotag.domain.ledger_entries import Standing
+from autotag.domain.schemas import TARGET_REGIONS
+from autotag.domain.unexplained import DiscoveryCounts, draw_of, smallest, unexplained
+from autotag.domain.vectors import vectors_from_arrow
+from autotag.errors import MissingInputError
+from autotag.models.protocols import Vectors
+from autotag.pipeline.embed_target import embeddings_fingerprint
+from autotag.pipeline.folder_embeddings import refuse_stale_embeddings
+from autotag.pipeline.plan import PipelinePlan
+from autotag.review.ledger import TagLedger
+from autotag.storage.tables import read_stamp, read_table
+
+COLUMNS = ["file", "media_id", "region_index", "box_xyxy_px", "embedding"]
+PLACES = ["folder", "file", "media_id", "region_index", "box_xyxy_px"]
+
+QUERIES_AT_ONCE = 4096
+
+Nearest = Callable[[Vectors], npt.NDArray[np.float32]]
+"""float32 (n, dim) -> (n,): similarity to the nearest of something; -inf where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explainers:
+    """What may explain a region.
+
+    Attributes:
+        nearest: similarity to the nearest voter of the archive or of approved images; None without any.
+        min_similarity: a voter less alike explains nothing.
+        labels: float32 (labels, dim), unit L2 norm; None without a label list.
+        thresholds: float32 (labels,), least cosine of each.
+        ledger: tags that people approved explain an image as well as voted ones; None where nothing was decided.
+    """
+
+    nearest: Nearest | None
+    min_similarity: float
+    labels: Vectors | None
+    thresholds: npt.NDArray[np.float32] | None
+    ledger: TagLedger | None
+
+
+def _no_places() -> pa.Table:
+    return pa.schema(
+        [("folder", pa.string()), *(TARGET_REGIONS.field(name) for name in PLACES[1:])]
+    ).empty_table()
+
+
+@dataclass(slots=True)
+class RegionPool:
+    """Regions that nothing explains: at most `limit`, those with the smallest draws.
+
+    Attributes:
+        limit: most regions kept.
+        counts: of all regions that were offered, but for the clusters.
+        images: files that were looked at.
+        places: columns `PLACES`, one row a region.
+        vectors: float32 (n, dim), likewise; None before any were offered.
+    """
+
+    limit: int
+    counts: DiscoveryCounts = field(default_factory=DiscoveryCounts)
+    images: int = 0
+    places: pa.Table = field(default_factory=_no_places)
+    vectors: Vectors | None = None
+    _draws: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    _seen: set[int] = field(default_factory=set)
+
+    def offer(self, places: pa.Table, vectors: Vectors) -> None:
+        """Take in more; a region that was offered before, in whatever folder, is a duplicate."""
+        draws = draw_of(region_names(places))
+        is_new = np.array([self._is_new(draw) for draw in draws.tolist()], np.bool_)
+        self.counts.duplicates += int((~is_new).sum())
+        places, vectors, draws = places.filter(pa.array(is_new)), vectors[is_new], draws[is_new]
+        places = pa.concat_tables([self.places, places.cast(self.places.schema)])
+        vectors = vectors if self.vectors is None else np.concatenate([self.vectors, vectors])
+        draws = np.concatenate([self._draws, draws])
+        kept = smallest(draws, self.limit)
+        self.counts.left_out += len(draws) - len(kept)
+        self.places, self.vectors, self._draws = places.take(pa.array(kept)), vectors[kept], draws[kept]
+
+    def _is_new(self, draw: int) -> bool:
+        if draw in self._seen:
+            return False
+        self._seen.add(draw)
+        return True
+
+
+def region_names(places: pa.Table) -> list[str]:
+    """Region ids."""
+    index = places["region_index"].to_pylist()
+    return [region_id(*each) for each in zip(places["media_id"].to_pylist(), index, strict=True)]
+
+
+def gather(plan: PipelinePlan, keys: Sequence[str], explainers: Explainers, limit: int) -> RegionPool:
+    """Regions of some folders that nothing explains.
+
+    Raises:
+        MissingInputError: a folder is not embedded, or its vectors or tags are of an earlier state of it.
+        ModelMismatchError: a folder was embedded with another model.
+    """
+    pool = RegionPool(limit)
+    for key in keys:
+        path = plan.layout.folder_tables(key).embeddings
+        check = refuse_stale_embeddings(plan, key)
+        rows = read_table(path, COLUMNS, made_by=f"target_embeddings of {key}", check=check)
+        vectors = vectors_from_arrow(rows["embedding"])
+        rows = rows.drop_columns(["embedding"])
+        rows = rows.append_column("folder", pa.array([key] * rows.num_rows, pa.string())).select(PLACES)
+        chosen = _unexplained(plan, key, rows, vectors, explainers)
+        pool.images += len(rows["file"].unique())
+        pool.counts.taken += rows.num_rows
+        pool.counts.explained += int((~chosen).sum())
+        pool.offer(rows.filter(pa.array(chosen)), vectors[chosen])
+    return pool
+
+
+def _unexplained(
+    plan: PipelinePlan, key: str, rows: pa.Table, vectors: Vectors, explainers: Explainers
+) -> npt.NDArray[np.bool_]:
+    nearest = np.full(len(vectors), -np.inf, np.float32)
+    is_labelled = np.zeros(len(vectors), np.bool_)
+    for low in range(0, len(vectors), QUERIES_AT_ONCE):
+        span = slice(low, low + QUERIES_AT_ONCE)
+        if explainers.nearest is not None:
+            nearest[span] = explainers.nearest(vectors[span])
+        if explainers.labels is not None and explainers.thresholds is not None:
+            is_labelled[span] = (vectors[span] @ explainers.labels.T >= explainers.thresholds).any(axis=1)
+    is_tagged = is_in(rows["file"], sorted(_voted(plan, key)))
+    if explainers.ledger is not None:
+        is_tagged |= is_in(
+            rows["media_id"], _approved(explainers.ledger, rows["media_id"].unique().to_pylist())
+        )
+    return unexplained(nearest, is_tagged, is_labelled, explainers.min_similarity)
+
+
+def _voted(plan: PipelinePlan, key: str) -> set[str]:
+    """Files with tags of the vote; none where it was not asked."""
+    tables = plan.layout.folder_tables(key)
+    if not tables.tags.exists():
+        return set()
+    stamp = read_stamp(tables.evidence)
+    made_from = stamp.extra.get("embeddings") if stamp else None
+    if made_from != embeddings_fingerprint(plan, key):
+        raise MissingInputError(
+            f"{tables.tags} is of an earlier state of the folder; run `autotag tag-target --folder"
+            f" {shlex.quote(folder_path(key))}`"
+        )
+    images = json.loads(tables.tags.read_text(encoding="utf-8"))["images"]
+    return {image["file"] for image in images if image["tags"]}
+
+
+def _approved(ledger: TagLedger, media_ids: list[str]) -> list[str]:
+    found = ledger.effective(media_ids)
+    return [media for media, tags in found.items() if any(tag.standing is Standing.APPROVED for tag in tags)]

@@ -1,0 +1,1 @@
+"""Review: the tag ledger, evidence, sheets, sidecars."""

@@ -1,0 +1,111 @@
+"""One card of the grid."""
+
+import hashlib
+from collections.abc import Sequence
+
+import streamlit as st
+
+from autotag.domain.ledger_entries import EffectiveTag, Standing
+from autotag.review.folder_view import FolderView, Suggestion
+from autotag.review.review_queue import believed, is_decided
+from autotag.serving.studio.chips import chips_html, chips_of, name_html
+from autotag.serving.studio.sidebar import Choices
+from autotag.serving.studio.verdicts import approvals, decisions_of_change, rejections_of_the_rest
+from autotag.serving.studio.workbench import Standings, Workbench
+
+WEAK_SHOWN = 2
+
+
+def card(
+    bench: Workbench, chosen: Choices, view: FolderView, numbers: list[int], standings: Standings
+) -> None:
+    """Picture, name, tags, and the decision on an image and those that look like it.
+
+    Args:
+        bench: where decisions go.
+        chosen: thresholds.
+        view: the folder.
+        numbers: images that the card stands for, the one that is shown first.
+        standings: effective tags by media id.
+    """
+    number = numbers[0]
+    media = [view.media_ids[each] for each in numbers]
+    standing = standings.get(media[0], ())
+    found = believed(view, number, chosen.minimum)
+    _picture(bench, view, number)
+    st.html(name_html(view.files[number], len(numbers) - 1, decided=is_decided(standing)))
+    st.html(
+        chips_html(chips_of(standing, found, _weak(view, number, found)), view.reasons[number], is_brief=True)
+    )
+    tag_editor(bench, media, standings, [each.tag for each in view.suggestions[number]], place="card")
+    _buttons(bench, view, numbers, found, standings)
+
+
+def tag_editor(
+    bench: Workbench, media: list[str], standings: Standings, suggested: Sequence[str], place: str
+) -> None:
+    """Multiselect of approved tags; a change is recorded at once for all the images."""
+    shown = approved_tags(standings.get(media[0], ()))
+    options = list(dict.fromkeys([*shown, *suggested, *(each.tag for each in standings.get(media[0], ()))]))
+    # With what it shows in its key: what another tab decided makes a new one, with the new value.
+    key = f"{place}-{media[0][:16]}-{hashlib.sha256('|'.join(shown).encode()).hexdigest()[:12]}"
+    st.multiselect(
+        "Approved tags",
+        options,
+        default=shown,
+        key=key,
+        label_visibility="collapsed",
+        placeholder="approve or add tags",
+        accept_new_options=True,
+        on_change=_edited,
+        args=(bench, key, media, shown, standings),
+    )
+
+
+def approved_tags(standing: Sequence[EffectiveTag]) -> list[str]:
+    """Tags that a person approved or added, by name."""
+    return sorted(each.tag for each in standing if each.standing is Standing.APPROVED)
+
+
+def remember(run_id: str) -> None:
+    """Let the undo button take this back."""
+    if run_id:
+        st.session_state.setdefault("undoable", []).append(run_id)
+
+
+def _edited(bench: Workbench, key: str, media: list[str], shown: list[str], standings: Standings) -> None:
+    after = [tag.strip().lower() for tag in st.session_state[key] if tag.strip()]
+    remember(bench.decide(decisions_of_change(media, shown, after, standings)))
+
+
+def _picture(bench: Workbench, view: FolderView, number: int) -> None:
+    thumbnail = bench.tables(view.key).thumbnail(view.media_ids[number], bench.settings.review.thumbnail_px)
+    if thumbnail.exists():
+        st.image(thumbnail.path, width="stretch")
+    else:
+        st.html('<div class="reason" style="height:150px">no thumbnail yet: press Thumbnails</div>')
+
+
+def _weak(view: FolderView, number: int, found: Sequence[Suggestion]) -> list[Suggestion]:
+    """The best of what is not believed, so that a person can still pick it."""
+    known = {each.tag for each in found}
+    rest = [each for each in view.suggestions[number] if each.tag not in known]
+    return rest[:WEAK_SHOWN]
+
+
+def _buttons(
+    bench: Workbench, view: FolderView, numbers: list[int], found: Sequence[Suggestion], standings: Standings
+) -> None:
+    media, key = [view.media_ids[each] for each in numbers], view.media_ids[numbers[0]][:16]
+    with st.container(horizontal=True, gap="small"):
+        if st.button(
+            "", icon=":material/check:", key=f"yes-{key}", help="Approve what is proposed", disabled=not found
+        ):
+            remember(bench.decide(approvals(media, [each.tag for each in found], standings)))
+            st.rerun()
+        if st.button("", icon=":material/close:", key=f"no-{key}", help="Reject what is still proposed"):
+            remember(bench.decide(rejections_of_the_rest(media, standings)))
+            st.rerun()
+        if st.button("", icon=":material/search:", key=f"look-{key}", help="Boxes and evidence"):
+            st.query_params["image"] = view.files[numbers[0]]
+            st.rerun()

@@ -1,0 +1,103 @@
+"""Tags as small coloured marks, in HTML."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from autotag.domain.ledger_entries import EffectiveTag, Standing
+from autotag.review.folder_view import Suggestion
+
+STYLE = """
+<style>
+.chips { display: flex; flex-wrap: wrap; gap: 3px; margin: -6px 0 2px; min-height: 22px; }
+.chip { font-size: 11.5px; line-height: 18px; padding: 0 7px; border-radius: 9px; border: 1px solid; white-space: nowrap; }
+.chip i { font-style: normal; opacity: .72; font-size: 10.5px; margin-left: 4px; }
+.chip.vote { color: #174ea6; border-color: #a9c4f5; background: #eaf1fe; }
+.chip.zero_shot { color: #7a4a00; border-color: #eccb93; background: #fdf3e1; }
+.chip.approved { color: #fff; border-color: #1b7f4b; background: #1b7f4b; }
+.chip.rejected { color: #8a8a8a; border-color: #ddd; background: #fafafa; text-decoration: line-through; }
+.chip.weak { opacity: .55; border-style: dashed; }
+.cardname { font-size: 12px; line-height: 15px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0 0 4px; }
+.cardname b { color: #1b7f4b; }
+.cardname span { opacity: .65; }
+.reason { font-size: 11px; opacity: .65; margin: -4px 0 2px; }
+div[data-testid="stImage"] img { height: 150px; object-fit: contain; background: #f3f3f3; border-radius: 6px; }
+div[class*="st-key-large"] div[data-testid="stImage"] img { height: auto; max-height: 70vh; }
+div[class*="st-key-thumb"] div[data-testid="stImage"] img { height: 96px; }
+.block-container { padding: 2.6rem 2rem 2rem; }
+</style>
+"""
+
+SOURCES = {"vote": "vote", "zero_shot": "label"}
+"""What people read of a source of tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One mark.
+
+    Attributes:
+        tag: the tag.
+        kind: "approved", "rejected", "vote" or "zero_shot".
+        told: source and score, like `vote 0.83`; empty for what only a person said.
+        is_weak: under its threshold: shown, not believed.
+    """
+
+    tag: str
+    kind: str
+    told: str = ""
+    is_weak: bool = False
+
+
+def chips_of(
+    standing: Sequence[EffectiveTag], believed: Iterable[Suggestion], weak: Iterable[Suggestion] = ()
+) -> list[Chip]:
+    """What people decided, then what is believed, then what is not."""
+    decided = {each.tag: each for each in standing if each.standing is not Standing.PROPOSED}
+    marks = [
+        Chip(tag, each.standing.value, _scores(each.scores.items()))
+        for tag, each in sorted(decided.items(), key=lambda item: (item[1].standing.value, item[0]))
+    ]
+    marks += [
+        Chip(each.tag, each.source, _told(each.source, each.score))
+        for each in believed
+        if each.tag not in decided
+    ]
+    shown = {mark.tag for mark in marks}
+    marks += [
+        Chip(each.tag, each.source, _told(each.source, each.score), is_weak=True)
+        for each in weak
+        if each.tag not in shown
+    ]
+    return marks
+
+
+def chips_html(chips: Sequence[Chip], reason: str = "", *, is_brief: bool = False) -> str:
+    """The marks in a line that wraps, and why there are none; brief ones leave the source to their colour and a hint."""
+    marks = "".join(
+        f'<span class="chip {chip.kind}{" weak" if chip.is_weak else ""}" title="{escape(chip.told, quote=True)}">'
+        f"{escape(chip.tag)}{_score_html(chip.told, is_brief=is_brief)}</span>"
+        for chip in chips
+    )
+    told = f'<div class="reason">{escape(reason)}</div>' if reason and not chips else ""
+    return f'<div class="chips">{marks}</div>{told}'
+
+
+def name_html(file: str, further: int, *, decided: bool) -> str:
+    """A card's name, whether it is decided, and how many more it stands for."""
+    mark = "<b>✓</b> " if decided else ""
+    more = f" <span>+{further} alike</span>" if further else ""
+    return f'<div class="cardname" title="{escape(file, quote=True)}">{mark}{escape(file)}{more}</div>'
+
+
+def _score_html(told: str, *, is_brief: bool) -> str:
+    shown = told.split(",")[0].rpartition(" ")[2] if is_brief else told
+    return f"<i>{escape(shown)}</i>" if shown else ""
+
+
+def _told(source: str, score: float) -> str:
+    return f"{SOURCES[source]} {score:.2f}"
+
+
+def _scores(scores: Iterable[tuple[str, float]]) -> str:
+    return ", ".join(_told(source, score) for source, score in scores)

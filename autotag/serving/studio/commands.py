@@ -1,0 +1,84 @@
+"""Buttons that run the folder's assets, and how far they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from autotag.domain.identity import folder_path
+from autotag.serving.studio import background
+from autotag.serving.studio.background import BackgroundCommand
+from autotag.serving.studio.workbench import Workbench
+
+BUTTONS = (
+    ("scan", "Scan", "List the folder's images"),
+    ("thumbs", "Thumbnails", "Make small pictures"),
+    ("embed", "Embed", "Find regions and embed them"),
+    ("score", "Score", "Score labels and propose tags"),
+    ("tag-target", "Vote", "Let the archive vote"),
+    ("medoids", "Medoid", "Find the most typical image"),
+    ("export", "Export CSV", "Write review.csv"),
+)
+LOOK_INTERVAL_S = 1.0
+LINES_SHOWN = 12
+
+
+def command_panel(bench: Workbench, folder: str, overrides: Mapping[str, Any]) -> None:
+    """The buttons of a folder, and the commands under way."""
+    st.markdown("**Run for this folder**")
+    columns = st.columns(2)
+    for number, (verb, label, told) in enumerate(BUTTONS):
+        with columns[number % 2]:
+            if st.button(label, help=told, key=f"run-{verb}", width="stretch", disabled=not folder):
+                _start(bench, label, [verb], folder, overrides)
+    if "thresholds.target_precision" in overrides and st.button(
+        "Fit thresholds", key="run-fit", width="stretch", help="To the archive and to your decisions"
+    ):
+        _start(bench, "Fit thresholds", ["thresholds"], "", overrides)
+    if st.button("Preview sidecars", key="run-dry", width="stretch", disabled=not folder):
+        _start(bench, "Preview sidecars", ["sidecars", "--dry-run"], folder, overrides)
+    with st.popover("Write sidecars ...", width="stretch", disabled=not folder):
+        st.write("Approved tags go into XMP files beside the images. The images are not touched.")
+        if st.button("Write sidecars", key="run-sidecars", type="primary"):
+            _start(bench, "Write sidecars", ["sidecars"], folder, overrides)
+    _under_way(bench)
+
+
+def _start(bench: Workbench, label: str, words: list[str], folder: str, overrides: Mapping[str, Any]) -> None:
+    file = bench.settings.file
+    words = [*words, *(["--folder", folder_path(folder)] if folder else [])]
+    words += ["--config", str(file)] if file else []
+    named = f"{label}: {folder_path(folder)}" if folder else label
+    background.start(bench.runs, named, words, environment_of(overrides))
+
+
+def environment_of(overrides: Mapping[str, Any]) -> dict[str, str]:
+    """Settings over those of the file, as a command reads them."""
+    return {f"AUTOTAG_{key.replace('.', '__').upper()}": str(value) for key, value in overrides.items()}
+
+
+@st.fragment(run_every=LOOK_INTERVAL_S)
+def _under_way(bench: Workbench) -> None:
+    commands = background.known(bench.runs)[:3]
+    for command in commands:
+        _show(command)
+    ended = {str(each.directory) for each in commands if each.exit_code is not None}
+    seen: set[str] = st.session_state.setdefault("ended commands", set(ended))
+    if ended - seen:
+        st.session_state["ended commands"] = ended
+        st.rerun(scope="app")
+
+
+def _show(command: BackgroundCommand) -> None:
+    code = command.exit_code
+    if code is None:
+        step, done, total = command.progress
+        share = min(done / total, 1.0) if total else 0.0
+        told = f"{step} {done:,} of {total:,}" if total else step or "starting"
+        st.progress(share, f"{command.label} · {told}")
+        if st.button("Stop", key=f"stop-{command.directory.name}"):
+            command.stop()
+        return
+    mark = "✓" if code == 0 else "✗"
+    with st.expander(f"{mark} {command.label}", expanded=code != 0):
+        st.code("\n".join(command.output.splitlines()[-LINES_SHOWN:]) or "no output", language=None)

@@ -1,0 +1,159 @@
+"""One image, large: its regions, its tags, and who spoke for each of them."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from upath import UPath
+
+from autotag.domain.ledger_entries import EffectiveTag, Standing
+from autotag.errors import AutotagError, MissingInputError
+from autotag.review.boxed_picture import DrawnBox, boxed_picture, boxes_of
+from autotag.review.evidence import TagEvidence, evidence_of
+from autotag.review.folder_view import FolderView
+from autotag.review.review_queue import believed
+from autotag.review.source_pictures import SourcePictures, SourceRegion
+from autotag.serving.studio.card import remember, tag_editor
+from autotag.serving.studio.chips import chips_html, chips_of
+from autotag.serving.studio.sidebar import Choices
+from autotag.serving.studio.verdicts import approvals, rejections_of_the_rest
+from autotag.serving.studio.workbench import Standings, Workbench
+from autotag.storage.images import ImageLimits
+
+LONG_EDGE_PX = 1280
+VOTERS_SHOWN = 6
+VOTER_PX = 200
+PICTURES_KEPT = 32
+
+
+def detail(bench: Workbench, chosen: Choices, view: FolderView, file: str) -> None:
+    """The image that the page's address names."""
+    if file not in view.files:
+        st.warning(f"{file} is not in this folder any more.")
+        _back()
+        return
+    number = view.files.index(file)
+    standings = bench.standings(view)
+    _bar(bench, chosen, view, number, standings)
+    picture, facts = st.columns([3, 2], gap="large")
+    with picture, st.container(key="large"):
+        _picture(bench, view, number)
+    with facts:
+        _facts(bench, chosen, view, number, standings)
+
+
+def _bar(bench: Workbench, chosen: Choices, view: FolderView, number: int, standings: Standings) -> None:
+    queue: list[str] = st.session_state.get("queue", view.files)
+    place = queue.index(view.files[number]) if view.files[number] in queue else 0
+    media, found = [view.media_ids[number]], believed(view, number, chosen.minimum)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("← Back", key="back", shortcut="Escape"):
+            _back()
+        if st.button("‹ Previous", key="previous-image", shortcut="Left", disabled=place == 0):
+            _go(queue[place - 1])
+        if st.button("Next ›", key="next-image", shortcut="Right", disabled=place + 1 >= len(queue)):
+            _go(queue[place + 1])
+        if st.button("Approve and next", key="approve-next", type="primary", shortcut="a"):
+            remember(bench.decide(approvals(media, [each.tag for each in found], standings)))
+            _go(queue[min(place + 1, len(queue) - 1)])
+        if st.button("Reject and next", key="reject-next", shortcut="x"):
+            remember(bench.decide(rejections_of_the_rest(media, standings)))
+            _go(queue[min(place + 1, len(queue) - 1)])
+        st.markdown(f"**{view.files[number]}** · {place + 1:,} of {len(queue):,}")
+
+
+def _picture(bench: Workbench, view: FolderView, number: int) -> None:
+    tables, file = bench.tables(view.key), view.files[number]
+    try:
+        boxes = boxes_of(tables, view.key, file)
+    except MissingInputError:
+        boxes = []
+    try:
+        folder, media = bench.plan.layout.folder(view.key), view.media_ids[number]
+        st.image(_drawn(str(folder), file, media, tuple(boxes), folder, bench.plan.limits), width="stretch")
+    except AutotagError as error:
+        st.warning(f"{file} cannot be shown: {error}")
+    width, height = view.sizes_px[number]
+    st.caption(f"{width} x {height} px · {len(boxes)} regions")
+
+
+@st.cache_data(max_entries=PICTURES_KEPT, show_spinner=False)
+def _drawn(
+    folder: str,
+    file: str,
+    media_id: str,
+    boxes: tuple[DrawnBox, ...],
+    _folder: UPath,
+    _limits: ImageLimits,
+) -> bytes:
+    del folder, media_id  # other bytes are another picture
+    return boxed_picture(_folder, file, _limits, boxes, LONG_EDGE_PX)
+
+
+def _facts(bench: Workbench, chosen: Choices, view: FolderView, number: int, standings: Standings) -> None:
+    media = view.media_ids[number]
+    standing = standings.get(media, ())
+    found = believed(view, number, chosen.minimum)
+    rest = [each for each in view.suggestions[number] if each.tag not in {one.tag for one in found}]
+    st.html(chips_html(chips_of(standing, found, rest), view.reasons[number]))
+    tag_editor(bench, [media], standings, [each.tag for each in view.suggestions[number]], place="detail")
+    for told in _tags_to_explain(standing, [each.tag for each in found]):
+        with st.expander(f"Why **{told}**?", expanded=told == (found[0].tag if found else "")):
+            _evidence(bench, view, number, told)
+
+
+def _tags_to_explain(standing: Sequence[EffectiveTag], believed_tags: Sequence[str]) -> list[str]:
+    """Tags that a machine has something to say on."""
+    judged = [each.tag for each in standing if each.scores and each.standing is not Standing.REJECTED]
+    return list(dict.fromkeys([*believed_tags, *judged]))
+
+
+def _evidence(bench: Workbench, view: FolderView, number: int, tag: str) -> None:
+    try:
+        found = evidence_of(bench.tables(view.key), view.files[number], tag)
+    except AutotagError as error:
+        st.caption(str(error))
+        return
+    for each in found:
+        st.caption(_sentence(each))
+        _voters(bench, each)
+
+
+def _sentence(found: TagEvidence) -> str:
+    where = [
+        "the whole image" if region.region_index == 0 else f"region {region.region_index}"
+        for region in found.regions
+    ]
+    earned = f"earned by {' and '.join(where)}"
+    if found.source == "vote":
+        return f"vote {found.score:.2f}: {earned}; {len(found.votes)} archive images spoke for it"
+    return f"label {found.score:.2f}: {earned}"
+
+
+def _voters(bench: Workbench, found: TagEvidence) -> None:
+    pictures = _source_pictures(str(bench.plan.layout.source_shards), bench)
+    columns = st.columns(3)
+    for place, voter in enumerate(found.votes[:VOTERS_SHOWN]):
+        region = SourceRegion(voter.shard, voter.key, voter.media_id, voter.box_xyxy_px)
+        shown = pictures.picture(found.model_id, region, VOTER_PX)
+        with columns[place % 3], st.container(key=f"thumb-{found.source}-{found.tag}-{place}"):
+            if shown.jpeg:
+                st.image(shown.jpeg, width="stretch")
+            else:
+                st.caption(shown.reason)
+            st.caption(f"{voter.shard}/{voter.key} · {voter.similarity:.2f} · {voter.share:.0%}")
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _source_pictures(shards: str, _bench: Workbench) -> SourcePictures:
+    del shards
+    return SourcePictures(_bench.plan.layout, _bench.plan.limits)
+
+
+def _back() -> None:
+    st.query_params.pop("image", None)
+    st.rerun()
+
+
+def _go(file: str) -> None:
+    st.query_params["image"] = file
+    st.rerun()

@@ -1,0 +1,59 @@
+"""All folders: how far each is, its most typical image, its tags."""
+
+import json
+
+import streamlit as st
+
+from autotag.errors import MissingInputError
+from autotag.review.review_queue import Minimum, is_decided, tag_counts
+from autotag.serving.studio.chips import Chip, chips_html
+from autotag.serving.studio.workbench import Workbench, folder_name
+from autotag.storage.layout import FolderTables
+
+FOLDERS_A_PAGE = 12
+TAGS_SHOWN = 10
+
+
+def overview(bench: Workbench) -> None:
+    """A line a folder."""
+    folders = bench.folders()
+    st.caption(f"{len(folders):,} folders below {bench.plan.layout.target}")
+    pages = max(1, -(-len(folders) // FOLDERS_A_PAGE))
+    page = st.number_input("Page", 1, pages, key="folders_page") if pages > 1 else 1
+    minimum = Minimum(
+        {"vote": bench.settings.tagging.threshold, "zero_shot": bench.settings.labels.threshold}, {}
+    )
+    for key in folders[(int(page) - 1) * FOLDERS_A_PAGE : int(page) * FOLDERS_A_PAGE]:
+        with st.container(border=True):
+            _folder(bench, key, minimum)
+
+
+def _folder(bench: Workbench, key: str, minimum: Minimum) -> None:
+    picture, facts = st.columns([1, 6], vertical_alignment="center")
+    with facts:
+        st.markdown(f"**{folder_name(key)}**")
+        try:
+            view = bench.view(key)
+        except MissingInputError:
+            st.caption("not looked at yet: choose it in the sidebar and press Scan")
+            return
+        standings = bench.standings(view)
+        decided = sum(is_decided(standings.get(media, ())) for media in view.media_ids)
+        st.progress(
+            decided / len(view.files) if view.files else 1.0,
+            f"{decided:,} of {len(view.files):,} images decided",
+        )
+        counts = tag_counts(view, standings, minimum).most_common(TAGS_SHOWN)
+        st.html(chips_html([Chip(tag, "vote", str(number)) for tag, number in counts]))
+    with picture, st.container(key=f"thumb-{abs(hash(key))}"):
+        _medoid(bench.tables(key), bench.settings.review.thumbnail_px)
+
+
+def _medoid(tables: FolderTables, long_edge_px: int) -> None:
+    try:
+        medoid = json.loads(tables.medoid.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return
+    thumbnail = tables.thumbnail(medoid["media_id"], long_edge_px)
+    if thumbnail.exists():
+        st.image(thumbnail.path, width="stretch")

@@ -1,0 +1,65 @@
+"""The page as a whole."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+from autotag.errors import AutotagError, MissingInputError
+from autotag.serving.studio.chips import STYLE
+from autotag.serving.studio.commands import command_panel
+from autotag.serving.studio.detail import detail
+from autotag.serving.studio.learning import learning
+from autotag.serving.studio.overview import overview
+from autotag.serving.studio.review import review
+from autotag.serving.studio.sidebar import URL, Choices, choices, places, settings_of_sidebar
+from autotag.serving.studio.workbench import Workbench
+
+VIEWS = ("Review", "Folders", "Learning")
+
+
+def page() -> None:
+    """Sidebar and one of the views; errors of ours are a sentence on the page."""
+    st.set_page_config(page_title="autotag studio", page_icon="🏷️", layout="wide")
+    st.html(STYLE)
+    try:
+        where = places()
+        settings, overrides = settings_of_sidebar(_config(), where.settings)
+        bench = Workbench.of(settings)
+        chosen = choices(bench, overrides, where)
+        with where.commands:
+            command_panel(bench, chosen.folder, chosen.overrides)
+        _view(bench, chosen)
+    except AutotagError as error:
+        st.error(str(error))
+
+
+def _view(bench: Workbench, chosen: Choices) -> None:
+    view = st.segmented_control(
+        "View", VIEWS, default="Review", required=True, key="view", bind=URL, label_visibility="collapsed"
+    )
+    if view == "Folders":
+        overview(bench)
+        return
+    if view == "Learning":
+        learning(bench)
+        return
+    if not chosen.folder:
+        st.info(f"No folder with images lies below {bench.plan.layout.target} yet.")
+        return
+    try:
+        folder = bench.view(chosen.folder)
+    except MissingInputError:
+        st.info(
+            "This folder has not been looked at yet. Press **Scan**, then **Thumbnails**, in the sidebar."
+        )
+        return
+    if "image" in st.query_params:
+        detail(bench, chosen, folder, st.query_params["image"])
+    else:
+        review(bench, chosen, folder)
+
+
+def _config() -> Path | None:
+    """The settings file that `autotag studio` was started with."""
+    return Path(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] else None

@@ -1,0 +1,121 @@
+"""The sidebar: what to work on, and with which settings. Everything lies in the page's address, so a reload changes nothing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from autotag.errors import MissingInputError
+from autotag.review.review_queue import Minimum
+from autotag.serving.studio.workbench import Workbench, folder_name
+from autotag.settings import Settings
+
+URL = "query-params"
+MODELS = ("starter", "open_clip:ViT-B-32/laion2b_s34b_b79k", "timm:vit_small_patch14_dinov2.lvd142m")
+FIXED, FITTED = "threshold", "target precision"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the sidebar says.
+
+    Attributes:
+        folder: key of the folder; empty where there is none.
+        minimum: least scores of believed tags.
+        max_cards: cards that are shown at the most.
+        overrides: settings that differ from the file's, like `labels.topk`.
+    """
+
+    folder: str
+    minimum: Minimum
+    max_cards: int
+    overrides: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the parts of the sidebar stand: what is used most comes first, though settings are read before all else."""
+
+    folder: DeltaGenerator
+    commands: DeltaGenerator
+    settings: DeltaGenerator
+
+
+def places() -> Places:
+    """The sidebar's parts, from top to bottom."""
+    with st.sidebar:
+        st.markdown("### autotag studio")
+        return Places(st.container(), st.container(), st.expander("Data, model, batches"))
+
+
+def settings_of_sidebar(config: Path | None, place: DeltaGenerator) -> tuple[Settings, dict[str, Any]]:
+    """Settings of the file with what was changed in the sidebar, and the changes by key."""
+    own = Settings.load(config)
+    with place:
+        data = st.text_input("Data root", own.paths.data, key="data", bind=URL)
+        labels = st.text_input("Labels file", own.labels.file, key="labels", bind=URL)
+        models = list(dict.fromkeys([own.models.embedder, *MODELS]))
+        model = st.selectbox("Model", models, key="model", bind=URL, accept_new_options=True)
+        topk = st.number_input("Labels an image (top-k)", 1, 50, own.labels.topk, key="topk", bind=URL)
+        images = st.number_input("Images a batch", 1, 512, own.compute.batch_images, key="images", bind=URL)
+        crops = st.number_input("Crops a batch", 1, 2048, own.models.embedder_batch, key="crops", bind=URL)
+    wanted = {
+        "paths.data": data or own.paths.data,
+        "labels.file": labels or own.labels.file,
+        "models.embedder": model or own.models.embedder,
+        "labels.topk": int(topk),
+        "compute.batch_images": int(images),
+        "models.embedder_batch": int(crops),
+    }
+    changed = {key: value for key, value in wanted.items() if value != _value(own, key)}
+    return (Settings.load(config, overrides=changed) if changed else own), changed
+
+
+def choices(bench: Workbench, overrides: dict[str, Any], where: Places) -> Choices:
+    """Folder and thresholds."""
+    with where.folder:
+        folders = bench.folders()
+        folder = st.selectbox("Folder", folders, key="folder", bind=URL, format_func=folder_name)
+        mode = st.segmented_control(
+            "Believe a tag by", (FIXED, FITTED), default=FIXED, required=True, key="by", bind=URL
+        )
+        minimum, changed = _fitted(bench) if mode == FITTED else _fixed(bench)
+    with where.settings:
+        shown = st.number_input("Cards at most", 10, 1_000_000, 20_000, key="most", bind=URL)
+    return Choices(folder or "", minimum, int(shown), overrides | changed)
+
+
+def _fixed(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
+    settings = bench.settings
+    vote = st.slider("Vote", 0.0, 1.0, settings.tagging.threshold, 0.01, key="vote", bind=URL)
+    label = st.slider("Label", -0.2, 1.0, settings.labels.threshold, 0.01, key="label", bind=URL)
+    changed = {"labels.threshold": label} if label != settings.labels.threshold else {}
+    return Minimum({"vote": vote, "zero_shot": label}, {}), changed
+
+
+def _fitted(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
+    from autotag.pipeline.fit_thresholds import thresholds_in_use
+
+    own = bench.settings.thresholds.target_precision or 0.9
+    wanted = st.slider("Share that must be right", 0.5, 0.99, own, 0.01, key="precision", bind=URL)
+    changed = {"thresholds.target_precision": wanted}
+    settings = bench.settings.model_copy(
+        update={"thresholds": bench.settings.thresholds.model_copy(update={"target_precision": wanted})}
+    )
+    try:
+        table = thresholds_in_use(bench.plan, settings)
+    except MissingInputError as error:
+        st.warning(str(error))
+        table = None
+    if table is None:
+        return _fixed(bench)[0], changed
+    if table.is_stale:
+        st.caption("Fitted before the latest decisions or index: press Fit thresholds.")
+    return Minimum(table.defaults(), table.by_tag()), changed
+
+
+def _value(settings: Settings, key: str) -> Any:
+    section, name = key.split(".")
+    return getattr(getattr(settings, section), name)

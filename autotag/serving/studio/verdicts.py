@@ -1,0 +1,71 @@
+"""What a person did on the page, as decisions for the ledger."""
+
+from collections.abc import Iterable, Sequence
+
+from autotag.domain.ledger_entries import Action, Decision, EffectiveTag, Standing
+
+
+def decisions_of_change(
+    media_ids: Iterable[str],
+    before: Iterable[str],
+    after: Iterable[str],
+    standings: dict[str, Sequence[EffectiveTag]],
+) -> list[Decision]:
+    """A list of approved tags was edited: what came is approved, or added where no machine thought of it; what went is
+    rejected, or cleared where only a person had given it.
+
+    Args:
+        media_ids: images that the list stands for.
+        before: tags as the page showed them: another tab may have changed them since, which is left alone.
+        after: tags as they are now.
+        standings: of the images, as the ledger has them.
+    """
+    came, went = sorted(set(after) - set(before)), sorted(set(before) - set(after))
+    decisions: list[Decision] = []
+    for media_id in dict.fromkeys(media_ids):
+        proposed = {each.tag for each in standings.get(media_id, ()) if each.scores}
+        decisions += [
+            Decision(media_id, tag, Action.APPROVE if tag in proposed else Action.ADD) for tag in came
+        ]
+        decisions += [
+            Decision(media_id, tag, Action.REJECT if tag in proposed else Action.CLEAR) for tag in went
+        ]
+    return decisions
+
+
+def approvals(
+    media_ids: Iterable[str], tags: Iterable[str], standings: dict[str, Sequence[EffectiveTag]]
+) -> list[Decision]:
+    """Approve tags of images; what a person has decided already is left as it is."""
+    wanted = list(dict.fromkeys(tags))
+    decisions: list[Decision] = []
+    for media_id in dict.fromkeys(media_ids):
+        found = {each.tag: each for each in standings.get(media_id, ())}
+        for tag in wanted:
+            known = found.get(tag)
+            if known is None or known.standing is Standing.PROPOSED:
+                is_proposed = known is not None and bool(known.scores)
+                decisions.append(Decision(media_id, tag, Action.APPROVE if is_proposed else Action.ADD))
+    return decisions
+
+
+def rejections_of_the_rest(
+    media_ids: Iterable[str], standings: dict[str, Sequence[EffectiveTag]]
+) -> list[Decision]:
+    """Reject every proposal that still waits: nothing more is true of these images."""
+    return [
+        Decision(media_id, each.tag, Action.REJECT)
+        for media_id in dict.fromkeys(media_ids)
+        for each in standings.get(media_id, ())
+        if each.standing is Standing.PROPOSED
+    ]
+
+
+def clearances(media_ids: Iterable[str], standings: dict[str, Sequence[EffectiveTag]]) -> list[Decision]:
+    """Take back all that people decided of these images."""
+    return [
+        Decision(media_id, each.tag, Action.CLEAR)
+        for media_id in dict.fromkeys(media_ids)
+        for each in standings.get(media_id, ())
+        if each.standing is not Standing.PROPOSED
+    ]

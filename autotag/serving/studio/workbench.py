@@ -1,0 +1,159 @@
+"""What the page works on: settings, folders, tables and the ledger, each read once and kept until it changes."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import streamlit as st
+from upath import UPath
+
+from autotag.domain.identity import folder_key, folder_path
+from autotag.domain.ledger_entries import Decision, EffectiveTag
+from autotag.pipeline.discover_folders import target_folder_paths
+from autotag.pipeline.plan import PipelinePlan, plan_of
+from autotag.review.folder_view import FolderView, read_folder_view
+from autotag.review.ledger import TagLedger
+from autotag.review.ledger_url import ledger_url, reviewer_name
+from autotag.settings import Settings
+from autotag.storage.folder_files import IMAGE_SUFFIXES
+from autotag.storage.layout import FolderTables, Layout
+
+FOLDERS_TTL_S = 5.0
+VIEWS_KEPT = 6
+
+Standings = dict[str, Sequence[EffectiveTag]]
+
+
+@dataclass
+class LiveStandings:
+    """Effective tags of a folder's images, brought up to date by what the ledger got since."""
+
+    tags: Standings
+    position: int
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """One page's view of the world. Holds no state of its own: a reload, and another tab, see the same.
+
+    Attributes:
+        settings: of the file, with what the sidebar changed.
+        plan: settled from them.
+        ledger: of all decisions.
+        ledger_url: where it lies.
+        reviewer: name that decisions are recorded under.
+    """
+
+    settings: Settings
+    plan: PipelinePlan
+    ledger: TagLedger
+    ledger_url: str
+    reviewer: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Workbench":
+        """Open the ledger; weights are hashed once."""
+        plan = _plan(settings.model_dump_json(), settings)
+        url = ledger_url(settings, plan.layout)
+        return cls(settings, plan, _ledger(url), url, reviewer_name(settings))
+
+    @property
+    def runs(self) -> Path:
+        """Directory of runs, for commands that the page starts."""
+        return Path(self.plan.layout.runs.path)
+
+    def folders(self) -> list[str]:
+        """Keys of the folders that hold images, or have been looked at."""
+        return _folders(str(self.plan.layout.target), self.plan.layout)
+
+    def tables(self, key: str) -> FolderTables:
+        """Results of a folder."""
+        return self.plan.layout.folder_tables(key)
+
+    def view(self, key: str) -> FolderView:
+        """The folder, read anew when one of its tables changed.
+
+        Raises:
+            MissingInputError: it has no manifest yet.
+        """
+        tables = self.tables(key)
+        state = _state(tables)
+        return _view(str(tables.root), state, key, tables)
+
+    def standings(self, view: FolderView) -> Standings:
+        """Effective tags by media id."""
+        tables = self.tables(view.key)
+        live = _standings(
+            str(tables.root), _changed(tables.images), self.ledger_url, self.ledger, view.media_ids
+        )
+        with live.lock:
+            latest = self.ledger.latest()
+            if latest > live.position:
+                changed = [media for media in self.ledger.changed_since(live.position) if media in live.tags]
+                live.tags.update({media: () for media in changed})
+                live.tags.update(self.ledger.effective(changed))
+                live.position = latest
+        return live.tags
+
+    def decide(self, decisions: Sequence[Decision]) -> str:
+        """Record decisions as one group; its name undoes them. Empty where there was nothing to decide."""
+        return self.ledger.decide(decisions, self.reviewer, kind="person") if decisions else ""
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _plan(settings_text: str, _settings: Settings) -> PipelinePlan:
+    del settings_text
+    return plan_of(_settings)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _ledger(url: str) -> TagLedger:
+    return TagLedger.open(url)
+
+
+@st.cache_data(ttl=FOLDERS_TTL_S, show_spinner=False)
+def _folders(root: str, _layout: Layout) -> list[str]:
+    del root
+    paths = target_folder_paths(_layout)
+    return [folder_key(path) for path in paths if _holds_images(_layout.target / path)]
+
+
+def _holds_images(folder: UPath) -> bool:
+    return any(Path(entry.name).suffix.lower() in IMAGE_SUFFIXES for entry in folder.iterdir())
+
+
+def folder_name(key: str) -> str:
+    """What people read of a key."""
+    return folder_path(key)
+
+
+@st.cache_resource(max_entries=VIEWS_KEPT, show_spinner="Reading the folder ...")
+def _view(root: str, state: tuple[str, ...], key: str, _tables: FolderTables) -> FolderView:
+    del root, state
+    return read_folder_view(_tables, key)
+
+
+@st.cache_resource(max_entries=VIEWS_KEPT, show_spinner="Reading decisions ...")
+def _standings(
+    root: str, state: str, url: str, _ledger: TagLedger, _media_ids: Sequence[str]
+) -> LiveStandings:
+    del root, state, url
+    position = _ledger.latest()
+    tags: Standings = {media: () for media in _media_ids}
+    tags.update(_ledger.effective(list(tags)))
+    return LiveStandings(tags, position)
+
+
+def _state(tables: FolderTables) -> tuple[str, ...]:
+    files = (tables.images, tables.tags, tables.label_scores, tables.embeddings)
+    return tuple(_changed(file) for file in files)
+
+
+def _changed(file: UPath) -> str:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{found.st_mtime}-{found.st_size}"

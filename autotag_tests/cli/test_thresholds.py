@@ -1,0 +1,74 @@
+"""autotag thresholds."""
+
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from autotag.cli.thresholds import print_thresholds
+from autotag.domain.threshold_table import ThresholdTable
+from autotag.domain.thresholds import FittedThreshold
+from autotag.pipeline.plan import PipelinePlan
+from autotag_tests.cli.conftest import Said
+from autotag_tests.conftest import Archive
+from autotag_tests.pipeline import threshold_steps as steps
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
+
+Autotag = Callable[..., Said]
+
+
+def row(tag: str, threshold: float, right: int = 5) -> FittedThreshold:
+    return FittedThreshold(tag, threshold, 0.1, 0.9, 10, right, 0.5, f"why [{tag}]")
+
+
+def printed(found: ThresholdTable, most: int | None) -> str:
+    stream = io.StringIO()
+    print_thresholds(Console(file=stream, width=200), found, most)
+    return stream.getvalue()
+
+
+def test_tags_are_printed_others_first_then_the_best_known() -> None:
+    rows = [row("", 0.5), row("rare", 0.3, right=1), row("cat", math.inf, right=9)]
+    told = printed(ThresholdTable.of_sources(0.9, "m", {"vote": rows}), None)
+    places = [told.index(word) for word in ("vote", "(others)", "cat", "rare")]
+    assert places == sorted(places)
+    assert "never" in told
+    assert "why [cat]" in told
+
+
+def test_of_many_tags_the_rest_is_counted() -> None:
+    rows = [row("", 0.5), *(row(f"tag{number}", 0.4) for number in range(9))]
+    told = printed(ThresholdTable.of_sources(0.9, "m", {"vote": rows}), 4)
+    assert "tag2" in told
+    assert "tag3" not in told
+    assert "6 more tags; --all shows them" in told
+
+
+@pytest.mark.slow
+def test_the_command_fits_and_prints(
+    autotag: Autotag, plan: PipelinePlan, archive: Archive, settings_file: Path
+) -> None:
+    steps.odd_archive(plan, archive)
+    steps.asking(settings_file)
+    said = autotag("thresholds")
+    assert (said.code, "luck" in said.out, "never" in said.out) == (0, True, True)
+    rows = {
+        (each["source"], each["tag"]): each for each in autotag("thresholds", "--json").json["thresholds"]
+    }
+    assert rows["vote", "luck"]["threshold"] is None
+    assert rows["vote", "red"]["threshold"] > 0
+
+
+def test_a_precision_can_be_asked_for_without_a_setting(
+    autotag: Autotag, plan: PipelinePlan, archive: Archive
+) -> None:
+    steps.odd_archive(plan, archive)
+    without = autotag("thresholds")
+    assert (without.code, "--precision 0.9" in without.err) == (2, True)
+    said = autotag("thresholds", "--precision", "0.7")
+    assert said.code == 0
+    assert "target_precision = 0.7" in said.out

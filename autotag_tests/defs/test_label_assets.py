@@ -1,0 +1,111 @@
+"""label_scores and tag_proposals on a real instance: what they record, and what the check says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from autotag.defs.materialized import ERROR_CLASS
+from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.pipeline.plan import PipelinePlan
+from autotag.review.ledger import TagLedger
+from autotag.review.ledger_url import ledger_url
+from autotag.settings import Settings
+from autotag.storage.tables import read_table
+from autotag_tests.conftest import Folders
+from autotag_tests.pipeline.label_steps import colour_folder
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
+
+
+@pytest.fixture
+def instance(settings_file: Path) -> Iterator[dg.DagsterInstance]:
+    with settings_file.open("a") as stream:
+        stream.write("[labels]\nthreshold = 0.4\n")
+    with dg.DagsterInstance.ephemeral() as opened:
+        opened.add_dynamic_partitions("target_folders", ["trip"])
+        yield opened
+
+
+def run(instance: dg.DagsterInstance, settings_file: Path) -> dg.ExecuteInProcessResult:
+    from autotag.defs.assets.review.label_scores import label_scores
+    from autotag.defs.assets.review.tag_proposals import tag_proposals
+    from autotag.defs.checks.label_scores_checks import label_scores_every_embedded_image_is_scored
+
+    return dg.materialize(
+        [label_scores, label_scores_every_embedded_image_is_scored, tag_proposals],
+        instance=instance,
+        partition_key="trip",
+        resources={"runtime": AutotagRuntime(config=str(settings_file))},
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+
+
+def facts_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == dg.AssetKey(asset)]
+    return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def test_scores_and_proposals_are_recorded_with_their_counts(
+    instance: dg.DagsterInstance, settings_file: Path, plan: PipelinePlan, folders: Folders
+) -> None:
+    colour_folder(plan, folders)
+    settings_file.with_name("labels.txt").write_text("Red\nblue # the sky\nthing|yellow\ngreen\n")
+    result = run(instance, settings_file)
+    assert result.success
+    scored, proposed = facts_of(result, "label_scores"), facts_of(result, "tag_proposals")
+    assert (scored["in"], scored["out"], scored["labels"], scored["model_id"]) == (5, 5, 4, plan.model_id)
+    assert r"| thing\|yellow | 1 |" in scored["most frequent best labels"]
+    assert scored["most frequent best labels"].splitlines()[2] == "| red | 2 |"
+    over = read_table(plan.layout.folder_tables("trip").label_scores, ["over_threshold"])["over_threshold"]
+    assert scored["labels over threshold"] == sum(map(len, over.to_pylist())) > 0
+    assert proposed["zero_shot: proposed"] == scored["labels over threshold"]
+    assert (proposed["in"], proposed["out"]) == (5, 5)
+    (check,) = result.get_asset_check_evaluations()
+    assert check.passed
+    with TagLedger.open(ledger_url(Settings.load(settings_file), plan.layout), must_exist=True) as ledger:
+        (record,) = ledger.runs()
+        assert (record.run_id, record.kind) == (result.run_id, "run")
+
+
+def test_without_a_label_list_the_run_fails_with_the_remedy(
+    instance: dg.DagsterInstance, settings_file: Path, plan: PipelinePlan, folders: Folders
+) -> None:
+    colour_folder(plan, folders)
+    result = run(instance, settings_file)
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    told = failure.step_failure_data.user_failure_data
+    assert "labels.txt is not there; write your labels into it" in told.description
+    assert told.metadata[ERROR_CLASS].value == "BadLabelsError"
+
+
+def test_an_unsound_table_fails_the_check(
+    instance: dg.DagsterInstance,
+    settings_file: Path,
+    plan: PipelinePlan,
+    folders: Folders,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from autotag.pipeline import score_labels as module
+    from autotag.storage.tables import read_stamp, write_table
+
+    colour_folder(plan, folders)
+    settings_file.with_name("labels.txt").write_text("red\n")
+    original = module.score_labels
+
+    def loses_a_row(*given: Any) -> Any:
+        done = original(*given)
+        path = plan.layout.folder_tables("trip").label_scores
+        rows, stamp = read_table(path), read_stamp(path)
+        assert stamp is not None
+        write_table(path, rows.slice(1), rows.schema.remove_metadata(), stamp)
+        return done
+
+    monkeypatch.setattr(module, "score_labels", loses_a_row)
+    (check,) = run(instance, settings_file).get_asset_check_evaluations()
+    assert not check.passed
+    assert "1 embedded images are not scored" in check.metadata["what is wrong"].value

@@ -1,0 +1,44 @@
+from datetime import UTC, datetime
+
+from autotag.domain.ledger_entries import Action, Decision, EffectiveTag, Standing
+from autotag.serving.studio.verdicts import (
+    approvals,
+    clearances,
+    decisions_of_change,
+    rejections_of_the_rest,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PROPOSED = EffectiveTag("bird", Standing.PROPOSED, {"vote": 0.8}, {}, "", None)
+APPROVED = EffectiveTag("cat", Standing.APPROVED, {"vote": 0.8}, {}, "ann", NOW)
+ADDED = EffectiveTag("owl", Standing.APPROVED, {}, {}, "ann", NOW)
+REJECTED = EffectiveTag("dog", Standing.REJECTED, {"vote": 0.6}, {}, "ann", NOW)
+STANDINGS = {"m": [PROPOSED, APPROVED, ADDED, REJECTED]}
+
+
+def test_what_came_is_approved_where_it_was_proposed_and_added_where_not():
+    found = decisions_of_change(["m"], ["cat"], ["cat", "bird", "elk"], STANDINGS)
+    assert found == [Decision("m", "bird", Action.APPROVE), Decision("m", "elk", Action.ADD)]
+
+
+def test_what_went_is_rejected_and_a_tag_that_only_a_person_gave_is_cleared():
+    found = decisions_of_change(["m"], ["cat", "owl"], [], STANDINGS)
+    assert found == [Decision("m", "cat", Action.REJECT), Decision("m", "owl", Action.CLEAR)]
+
+
+def test_only_what_was_changed_here_is_said():
+    assert decisions_of_change(["m"], ["owl"], ["owl"], STANDINGS) == []
+
+
+def test_a_change_counts_for_all_look_alikes_and_once_for_copies():
+    found = decisions_of_change(["m", "n", "m"], [], ["bird"], STANDINGS)
+    assert found == [Decision("m", "bird", Action.APPROVE), Decision("n", "bird", Action.ADD)]
+
+
+def test_approving_all_leaves_what_is_decided():
+    assert approvals(["m"], ["bird", "dog", "cat"], STANDINGS) == [Decision("m", "bird", Action.APPROVE)]
+
+
+def test_the_rest_is_rejected_and_decisions_can_be_taken_back():
+    assert rejections_of_the_rest(["m"], STANDINGS) == [Decision("m", "bird", Action.REJECT)]
+    assert [each.tag for each in clearances(["m"], STANDINGS)] == ["cat", "owl", "dog"]
