@@ -25,11 +25,11 @@ from sqlalchemy import func, select
 
 from autotag.domain.ledger_entries import Action, Decision, Proposal
 from autotag.errors import AutotagError, CountsDoNotCloseError
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_database import LedgerDatabase
-from autotag.review.ledger_replay import fold
-from autotag.review.ledger_rows import Slot
-from autotag.review.ledger_tables import events, standing
+from autotag.review.ledger.database import LedgerDatabase
+from autotag.review.ledger.replay import fold
+from autotag.review.ledger.rows import Slot
+from autotag.review.ledger.tables import events, standing
+from autotag.review.ledger.tag_ledger import TagLedger
 
 TAGS_OF = {"vote": 6, "zero_shot": 3}
 EVENTS_AN_IMAGE = sum(TAGS_OF.values()) + 1

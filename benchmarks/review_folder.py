@@ -14,8 +14,8 @@ from autotag.domain.regions import Region
 from autotag.domain.schemas import TARGET_IMAGES, label_scores, target_embeddings
 from autotag.domain.vectors import normalise, vectors_to_arrow
 from autotag.pipeline.region_rows import region_columns, repeat_for_regions
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_url import ledger_url
+from autotag.review.ledger.place import ledger_url
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag.storage.layout import FolderTables, Layout
 from autotag.storage.tables import Stamp, write_table

@@ -22,13 +22,13 @@ from rich.table import Table
 from upath import UPath
 
 from autotag.errors import AutotagError
-from autotag.review.exiftool_session import ExifToolSession
-from autotag.review.sidecar_fields import SUBJECT
-from autotag.review.sidecar_place import SidecarPlace
-from autotag.review.sidecar_plan import PlannedSidecar, SidecarPlaces, SidecarTask, plan_sidecars
-from autotag.review.sidecar_runs import SidecarRun, new_run_name, owned_keywords, sidecar_runs
-from autotag.review.sidecar_undo import undo_sidecars
-from autotag.review.sidecar_write import write_sidecars
+from autotag.review.sidecars.exiftool_session import ExifToolSession
+from autotag.review.sidecars.fields import SUBJECT
+from autotag.review.sidecars.place import SidecarPlace
+from autotag.review.sidecars.plan import PlannedSidecar, SidecarPlaces, SidecarTask, plan_sidecars
+from autotag.review.sidecars.runs import SidecarRun, new_run_name, owned_keywords, sidecar_runs
+from autotag.review.sidecars.undo import undo_sidecars
+from autotag.review.sidecars.write import write_sidecars
 from autotag_tests.review.sidecar_samples import STYLES
 
 BATCH_FILES = 256

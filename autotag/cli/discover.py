@@ -74,8 +74,8 @@ def _discover(session: Session, key: str | None, as_json: bool) -> None:
 def _accept(session: Session, key: str | None, accept: Sequence[str], as_json: bool) -> None:
     """All or none: every name is looked up before anything is written, as one group."""
     from autotag.pipeline.discovered_clusters import accept_clusters, cluster_named, read_clusters
-    from autotag.review.ledger import TagLedger
-    from autotag.review.ledger_url import ledger_url, reviewer_name
+    from autotag.review.ledger.place import ledger_url, reviewer_name
+    from autotag.review.ledger.tag_ledger import TagLedger
 
     clusters = read_clusters(session.layout, key)
     wanted = []

@@ -18,7 +18,7 @@ from autotag.cli.summary import print_json
 from autotag.errors import MissingInputError, UsageError
 
 if TYPE_CHECKING:
-    from autotag.review.ledger import TagLedger
+    from autotag.review.ledger.tag_ledger import TagLedger
 
 ledger_app = typer.Typer(
     help="Who said what of which image: history, runs, and taking a run back.", no_args_is_help=True
@@ -34,7 +34,7 @@ def undo(
     as_json: AsJson = False,
 ) -> None:
     """Make the tags as if a run had not happened. Nothing is deleted, and an undo can be undone."""
-    from autotag.review.ledger_url import reviewer_name
+    from autotag.review.ledger.place import reviewer_name
 
     session = Session.open(config)
     with _opened(session) as ledger:
@@ -128,8 +128,8 @@ def runs(config: Config = None, as_json: AsJson = False) -> None:
 
 @contextmanager
 def _opened(session: Session) -> "Iterator[TagLedger]":
-    from autotag.review.ledger import TagLedger
-    from autotag.review.ledger_url import ledger_url
+    from autotag.review.ledger.place import ledger_url
+    from autotag.review.ledger.tag_ledger import TagLedger
 
     with TagLedger.open(ledger_url(session.settings, session.layout), must_exist=True) as ledger:
         yield ledger

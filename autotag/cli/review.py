@@ -13,7 +13,7 @@ from autotag.cli.session import Session
 from autotag.cli.summary import print_json
 
 if TYPE_CHECKING:
-    from autotag.review.import_report import ImportReport
+    from autotag.review.sheet.import_report import ImportReport
 
 TOLD = 10
 """Rows and labels told by name; all of them with --json."""
@@ -48,10 +48,10 @@ def import_(
     """Take an edited review sheet into the ledger: labels added are approved, labels removed are rejected."""
     from autotag.domain.identity import folder_key
     from autotag.pipeline.plan import plan_of
-    from autotag.review.label_names import LabelNames, known_labels
-    from autotag.review.ledger import TagLedger
-    from autotag.review.ledger_url import ledger_url
-    from autotag.review.review_import import ImportOptions, import_sheet
+    from autotag.review.ledger.place import ledger_url
+    from autotag.review.ledger.tag_ledger import TagLedger
+    from autotag.review.sheet.importing import ImportOptions, import_sheet
+    from autotag.review.sheet.label_names import LabelNames, known_labels
 
     session = Session.open(config)
     settings, layout = session.settings, session.layout

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from autotag.review.sidecar_folder import FolderSidecars
-    from autotag.review.sidecar_plan import PlannedSidecar
-    from autotag.review.sidecar_undo import UndoneSidecar
+    from autotag.review.sidecars.folder import FolderSidecars
+    from autotag.review.sidecars.plan import PlannedSidecar
+    from autotag.review.sidecars.undo import UndoneSidecar
 
 MARKS = {"new": "green", "merged": "cyan", "unchanged": "dim", "rejected": "red"}
 

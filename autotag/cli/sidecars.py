@@ -21,8 +21,8 @@ from autotag.errors import MissingInputError, SidecarError, UsageError
 from autotag.storage.folder_files import printable
 
 if TYPE_CHECKING:
-    from autotag.review.sidecar_folder import FolderSidecars
-    from autotag.review.sidecar_undo import UndoneSidecar
+    from autotag.review.sidecars.folder import FolderSidecars
+    from autotag.review.sidecars.undo import UndoneSidecar
 
 ASSET = "xmp_sidecars"
 
@@ -113,8 +113,8 @@ def show_folders(
     Raises:
         AutotagError: a folder cannot be looked at.
     """
-    from autotag.review.sidecar_folder import folder_sidecars
-    from autotag.review.sidecar_plan_file import read_plan, write_plan
+    from autotag.review.sidecars.folder import folder_sidecars
+    from autotag.review.sidecars.plan_file import read_plan, write_plan
 
     planned: dict[str, FolderSidecars] = {}
     for key in found.keys:
@@ -136,7 +136,7 @@ def undo_folders(session: Session, found: FoundFolders, run: str, *, as_json: bo
         MissingInputError: no folder has such a run.
         SidecarError: some sidecars were changed since; the others were taken back.
     """
-    from autotag.review.sidecar_folder import undo_folder_sidecars
+    from autotag.review.sidecars.folder import undo_folder_sidecars
     from autotag.storage.locks import folder_lock, held
 
     undone: dict[str, list[UndoneSidecar]] = {}
@@ -165,7 +165,7 @@ def undo_folders(session: Session, found: FoundFolders, run: str, *, as_json: bo
 
 
 def _record(found: "FolderSidecars") -> dict[str, Any]:
-    from autotag.review.sidecar_folder import sidecar_record
+    from autotag.review.sidecars.folder import sidecar_record
 
     counts = found.counts(ASSET)
     states = Counter(each.state for each in found.sidecars)

@@ -25,8 +25,8 @@ from autotag.errors import PermanentError
 from autotag.models.protocols import Vectors
 from autotag.pipeline.discover_folders import target_folder_paths
 from autotag.pipeline.plan import PipelinePlan
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_url import ledger_url
+from autotag.review.ledger.place import ledger_url
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag.storage.fingerprints import file_version, fingerprint
 from autotag.storage.roots import is_local

@@ -13,7 +13,7 @@ from autotag.domain.ledger_entries import Action, Decision
 from autotag.domain.schemas import CLUSTERS
 from autotag.domain.unexplained import DiscoveryCounts
 from autotag.errors import MissingInputError, UsageError
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.storage.layout import Layout
 from autotag.storage.tables import Stamp, read_table, write_table
 

@@ -10,7 +10,7 @@ from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.score_labels import LabelRules, label_rules
 from autotag.pipeline.unexplained_regions import Explainers, Nearest
 from autotag.reference.searcher import SearchOptions
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.search.reference_reader import Reference, open_reference
 from autotag.settings import Settings
 from autotag.settings.sections import Labels

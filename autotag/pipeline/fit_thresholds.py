@@ -28,8 +28,8 @@ from autotag.pipeline.threshold_examples import (
     with_decisions,
 )
 from autotag.reference.searcher import SearchOptions
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_url import ledger_url
+from autotag.review.ledger.place import ledger_url
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.search.reference_reader import Reference, open_reference
 from autotag.settings import Settings
 from autotag.storage.fingerprints import fingerprint

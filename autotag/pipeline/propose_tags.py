@@ -8,8 +8,8 @@ from autotag.domain.ledger_entries import Proposal
 from autotag.errors import CountsDoNotCloseError, MissingInputError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.source_proposals import VOTE, ZERO_SHOT, SourceTags, vote_tags, zero_shot_tags
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_records import ProposeCounts
+from autotag.review.ledger.records import ProposeCounts
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.storage.tables import read_table
 
 

@@ -12,7 +12,7 @@ from autotag.domain.tag_examples import Ints, TagExamples, joined
 from autotag.domain.votes import VoteRules
 from autotag.errors import BadLabelsError
 from autotag.pipeline.measure_reference import SampledArchive, vote_on_sample
-from autotag.review.ledger_records import DecidedTag
+from autotag.review.ledger.records import DecidedTag
 from autotag.search.reference_reader import Reference
 
 ALL_TAGS = 1_000_000

@@ -20,7 +20,7 @@ from autotag.models.protocols import Vectors
 from autotag.pipeline.embed_target import embeddings_fingerprint
 from autotag.pipeline.folder_embeddings import refuse_stale_embeddings
 from autotag.pipeline.plan import PipelinePlan
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.storage.tables import read_stamp, read_table
 
 COLUMNS = ["file", "media_id", "region_index", "box_xyxy_px", "embedding"]

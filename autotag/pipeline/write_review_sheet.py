@@ -10,9 +10,9 @@ from autotag.domain.counts import StepCounts
 from autotag.domain.ledger_entries import EffectiveTag, Standing
 from autotag.errors import ModelMismatchError
 from autotag.pipeline.plan import PipelinePlan
-from autotag.review.ledger import TagLedger
-from autotag.review.review_sheet import SheetRow, sheet_bytes
-from autotag.review.sheet_exports import ExportedImage, SheetExport, write_sheet
+from autotag.review.ledger.tag_ledger import TagLedger
+from autotag.review.sheet.columns import SheetRow, sheet_bytes
+from autotag.review.sheet.exports import ExportedImage, SheetExport, write_sheet
 from autotag.storage.layout import FolderTables
 from autotag.storage.tables import read_stamp, read_table
 

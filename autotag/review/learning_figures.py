@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from autotag.domain.ledger_entries import PERSON, Action, LedgerEvent, Standing
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger.tag_ledger import TagLedger
 
 SOURCES = ("vote", "zero_shot")
 

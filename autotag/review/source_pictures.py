@@ -18,7 +18,9 @@ from PIL import Image
 
 from autotag.domain.identity import media_id
 from autotag.domain.regions import Region, RgbImage, clip_box, cut
+from autotag.domain.voter_names import folder_of_shard
 from autotag.errors import AutotagError, BadShardError, MissingInputError, RejectedImageError
+from autotag.storage.folder_files import read_file
 from autotag.storage.images import ImageLimits, decode_small, probe_image
 from autotag.storage.layout import Layout
 from autotag.storage.shards import read_member
@@ -128,6 +130,8 @@ class SourcePictures:
             BadShardError: other bytes than those that voted.
             RetryableError: reading failed.
         """
+        if (key := folder_of_shard(region.shard)) is not None:
+            return read_file(self.layout.folder(key), region.key, region.media_id)
         manifest = self._manifest(model_id, region.shard)
         row = pc.call_function("index", [manifest["key"]], pc.IndexOptions(pa.scalar(region.key))).as_py()
         if row < 0:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from autotag.cli.ledger import ledger_app
 from autotag.domain.identity import media_id
 from autotag.errors import MissingInputError, UsageError
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag_tests.conftest import picture
 from autotag_tests.review.ledgers import decision, url_of, vote
 

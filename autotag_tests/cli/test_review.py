@@ -11,8 +11,8 @@ from autotag.errors import BadSheetError, MissingInputError
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.write_review_sheet import write_review_sheet
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_url import ledger_url
+from autotag.review.ledger.place import ledger_url
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag.storage.tables import read_table
 from autotag_tests.conftest import Folders

@@ -14,10 +14,10 @@ from autotag.domain.ledger_entries import Action, Decision
 from autotag.errors import AutotagError, MissingInputError, SidecarError, UsageError
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_url import ledger_url
-from autotag.review.sidecar_fields import SUBJECT
-from autotag.review.sidecar_xml import read_packet
+from autotag.review.ledger.place import ledger_url
+from autotag.review.ledger.tag_ledger import TagLedger
+from autotag.review.sidecars.fields import SUBJECT
+from autotag.review.sidecars.xml_packet import read_packet
 from autotag.settings import Settings
 from autotag.storage.tables import read_table
 from autotag_tests.conftest import Folders, snapshot
@@ -162,7 +162,7 @@ def test_a_missing_exiftool_fails_with_the_remedy_and_writes_nothing(
 
 
 def test_a_read_only_folder_is_told_loudly(trip: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autotag.review.sidecar_place import SidecarPlace
+    from autotag.review.sidecars.place import SidecarPlace
 
     monkeypatch.setattr(SidecarPlace, "refuses_writes", lambda place: place.directory.name == "trip")
     assert "THE FOLDER CANNOT BE WRITTEN TO" in call("--folder", "trip", "--dry-run").stdout

@@ -10,8 +10,8 @@ import pytest
 from autotag.defs.materialized import ERROR_CLASS
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.pipeline.plan import PipelinePlan
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_url import ledger_url
+from autotag.review.ledger.place import ledger_url
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag.storage.tables import read_table
 from autotag_tests.conftest import Folders

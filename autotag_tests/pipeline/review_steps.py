@@ -5,7 +5,7 @@ from pathlib import Path
 
 from autotag.domain.ledger_entries import Action, Decision
 from autotag.pipeline.plan import PipelinePlan
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.storage.tables import read_table
 
 

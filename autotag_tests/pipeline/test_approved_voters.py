@@ -16,7 +16,7 @@ from autotag.pipeline.approved_voters import ApprovedVoters, approved_voters, cu
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.tag_folder import tag_folder
 from autotag.reference.searcher import SearchOptions
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag.storage.tables import read_stamp, read_table
 from autotag_tests.conftest import Archive, Folders

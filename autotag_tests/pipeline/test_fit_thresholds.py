@@ -9,8 +9,8 @@ from autotag.domain.schemas import THRESHOLDS
 from autotag.errors import MissingInputError, PermanentError, SettingsError
 from autotag.pipeline.fit_thresholds import fit_rules, read_fitted, thresholds_in_use
 from autotag.pipeline.plan import PipelinePlan
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_url import ledger_url
+from autotag.review.ledger.place import ledger_url
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag.storage.tables import Stamp, read_schema, read_stamp, read_table, write_table
 from autotag_tests.conftest import Archive

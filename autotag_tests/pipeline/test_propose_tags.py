@@ -18,8 +18,8 @@ from autotag.pipeline.score_labels import score_labels
 from autotag.pipeline.source_proposals import ScoredTag, vote_tags, zero_shot_tags
 from autotag.pipeline.tag_folder import tag_folder
 from autotag.reference.searcher import SearchOptions
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_records import ProposeCounts
+from autotag.review.ledger.records import ProposeCounts
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.storage.tables import read_stamp, read_table, write_table
 from autotag_tests.conftest import Archive, Folders, picture
 from autotag_tests.pipeline.label_steps import LABELS, rows_of, rules

@@ -15,7 +15,7 @@ from autotag.pipeline.threshold_examples import (
     vote_examples,
     with_decisions,
 )
-from autotag.review.ledger_records import DecidedTag
+from autotag.review.ledger.records import DecidedTag
 from autotag.search.reference_reader import Reference, open_reference
 from autotag_tests.conftest import Archive
 from autotag_tests.pipeline import threshold_steps as steps

@@ -13,9 +13,9 @@ from autotag.errors import MissingInputError, ModelMismatchError
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.write_review_sheet import write_review_sheet
-from autotag.review import sheet_exports
-from autotag.review.ledger import TagLedger
-from autotag.review.sheet_exports import read_export
+from autotag.review.ledger.tag_ledger import TagLedger
+from autotag.review.sheet import exports as sheet_exports
+from autotag.review.sheet.exports import read_export
 from autotag.storage.tables import Stamp, read_table, write_table
 from autotag_tests.conftest import Folders, picture
 

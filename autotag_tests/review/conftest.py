@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag_tests.review.ledgers import url_of
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from autotag.domain.ledger_entries import Action, Decision, Proposal
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_replay import fold
-from autotag.review.ledger_rows import Slot
-from autotag.review.ledger_tables import events, standing
+from autotag.review.ledger.replay import fold
+from autotag.review.ledger.rows import Slot
+from autotag.review.ledger.tables import events, standing
+from autotag.review.ledger.tag_ledger import TagLedger
 
 
 def url_of(path: Path) -> str:

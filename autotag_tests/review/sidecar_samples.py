@@ -7,14 +7,14 @@ from pathlib import Path
 
 from upath import UPath
 
-from autotag.review.exiftool_session import ExifToolSession
-from autotag.review.sidecar_fields import FieldValues
-from autotag.review.sidecar_place import SidecarPlace
-from autotag.review.sidecar_plan import PlannedSidecar, SidecarPlaces, SidecarTask, plan_sidecars
-from autotag.review.sidecar_runs import SidecarRun, new_run_name, owned_keywords
-from autotag.review.sidecar_undo import UndoneSidecar, undo_sidecars
-from autotag.review.sidecar_write import write_sidecars
-from autotag.review.sidecar_xml import read_packet
+from autotag.review.sidecars.exiftool_session import ExifToolSession
+from autotag.review.sidecars.fields import FieldValues
+from autotag.review.sidecars.place import SidecarPlace
+from autotag.review.sidecars.plan import PlannedSidecar, SidecarPlaces, SidecarTask, plan_sidecars
+from autotag.review.sidecars.runs import SidecarRun, new_run_name, owned_keywords
+from autotag.review.sidecars.undo import UndoneSidecar, undo_sidecars
+from autotag.review.sidecars.write import write_sidecars
+from autotag.review.sidecars.xml_packet import read_packet
 
 _HEAD = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n'

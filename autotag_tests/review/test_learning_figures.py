@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from autotag.domain.ledger_entries import Action, Decision, Proposal
-from autotag.review import ledger as ledger_module
 from autotag.review.learning_figures import learning_figures
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger import tag_ledger as ledger_module
+from autotag.review.ledger.tag_ledger import TagLedger
 
 IMAGES = [f"{number:064x}" for number in range(10)]
 

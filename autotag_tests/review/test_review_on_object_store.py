@@ -11,9 +11,9 @@ from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.read_source_images import SourceImagesWorker
 from autotag.pipeline.write_review_sheet import write_review_sheet
-from autotag.review.label_names import LabelNames
-from autotag.review.ledger import TagLedger
-from autotag.review.review_import import ImportOptions, import_sheet
+from autotag.review.ledger.tag_ledger import TagLedger
+from autotag.review.sheet.importing import ImportOptions, import_sheet
+from autotag.review.sheet.label_names import LabelNames
 from autotag.review.source_pictures import SourcePictures, SourceRegion
 from autotag.storage.tables import read_table
 from autotag_tests.conftest import Archive, Folders

@@ -7,14 +7,16 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from autotag.domain.identity import folder_key, media_id
 from autotag.domain.schemas import SOURCE_IMAGES
+from autotag.domain.voter_names import folder_shard
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.read_source_images import SourceImagesWorker
 from autotag.review import source_pictures
 from autotag.review.source_pictures import SourcePicture, SourcePictures, SourceRegion, small_jpeg
 from autotag.storage.images import ImageLimits
 from autotag.storage.tables import Stamp, read_stamp, read_table, write_table
-from autotag_tests.conftest import Archive, encoded
+from autotag_tests.conftest import Archive, Folders, encoded, picture
 
 LEFT, WHOLE = (0, 0, 40, 60), (0, 0, 100, 60)
 
@@ -235,3 +237,15 @@ def test_a_small_region_of_a_large_image_is_as_sharp_as_wanted(
     assert seen(asked((800, 300, 1000, 500), 300)) == ((200, 200), (20, 180, 20))
     assert seen(asked((0, 0, 1600, 1200), 100)) == ((100, 75), (130, 130, 130))
     assert seen(asked((801, 301, 802, 302), 100))[0] == (1, 1)
+
+
+def test_an_approved_image_of_a_folder_that_voted_is_shown_and_told_when_it_changed(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    data = picture(1)
+    path = folders.make("old trip", {"a.png": data}) / "a.png"
+    voter = SourceRegion(folder_shard(folder_key("old trip")), "a.png", media_id(data), (0, 0, 64, 48))
+    pictures = SourcePictures(plan.layout, plan.limits)
+    assert pictures.picture("any", voter, 32).jpeg
+    path.write_bytes(picture(2))
+    assert "changed" in SourcePictures(plan.layout, plan.limits).picture("any", voter, 32).reason

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from autotag.review.learning_figures import LearningFigures, learning_figures
-from autotag.review.ledger import TagLedger
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.serving.studio.workbench import Workbench
 
 

@@ -13,8 +13,8 @@ from autotag.domain.ledger_entries import Decision, EffectiveTag
 from autotag.pipeline.discover_folders import target_folder_paths
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.review.folder_view import FolderView, read_folder_view
-from autotag.review.ledger import TagLedger
-from autotag.review.ledger_url import ledger_url, reviewer_name
+from autotag.review.ledger.place import ledger_url, reviewer_name
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag.storage.folder_files import IMAGE_SUFFIXES
 from autotag.storage.layout import FolderTables, Layout

@@ -29,7 +29,7 @@ def test_a_command_tells_its_output_and_its_end_to_whoever_looks(tmp_path: Path)
 
 
 def test_a_wrong_command_fails_with_its_sentence(tmp_path: Path):
-    started = background.start(tmp_path, "Scan", ["scan", "--config", "no such.toml"], {})
+    started = background.start(tmp_path, "Scan", ["scan", "--folder", "trip", "--config", "no such.toml"], {})
     assert ended(started) != 0
     assert "no such" in started.output
 

@@ -25,8 +25,8 @@ def review_sheet(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> 
     """review.csv: every image with its best labels and approved tags; `autotag review import` takes edits of it back."""
     from autotag.pipeline.progress import StepProgress
     from autotag.pipeline.write_review_sheet import write_review_sheet
-    from autotag.review.ledger import TagLedger
-    from autotag.review.ledger_url import ledger_url
+    from autotag.review.ledger.place import ledger_url
+    from autotag.review.ledger.tag_ledger import TagLedger
 
     key = context.partition_key
     with failures(), folder_held(context, runtime):

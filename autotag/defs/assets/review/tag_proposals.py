@@ -24,8 +24,8 @@ def tag_proposals(context: dg.AssetExecutionContext, runtime: AutotagRuntime) ->
     """Tags of the vote and labels over their thresholds, proposed to people; what they decided stays."""
     from autotag.pipeline.progress import StepProgress
     from autotag.pipeline.propose_tags import propose_tags
-    from autotag.review.ledger import TagLedger
-    from autotag.review.ledger_url import ledger_url
+    from autotag.review.ledger.place import ledger_url
+    from autotag.review.ledger.tag_ledger import TagLedger
 
     key = context.partition_key
     with failures(), folder_held(context, runtime):

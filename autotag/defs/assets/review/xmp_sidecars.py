@@ -37,8 +37,8 @@ def xmp_sidecars(
 ) -> dg.MaterializeResult:
     """Approved tags go into XMP sidecars through ExifTool, with what others wrote there kept; a run can be undone."""
     from autotag.pipeline.progress import StepProgress
-    from autotag.review.sidecar_folder import folder_sidecars, sidecar_record
-    from autotag.review.sidecar_plan_file import read_plan
+    from autotag.review.sidecars.folder import folder_sidecars, sidecar_record
+    from autotag.review.sidecars.plan_file import read_plan
     from autotag.storage.roots import layout_of
 
     key, settings = context.partition_key, runtime.settings

@@ -1,0 +1,1 @@
+"""The tag ledger: who said what of which tag of which image."""

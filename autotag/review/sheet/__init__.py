@@ -1,0 +1,1 @@
+"""The review sheet: CSV out, and what was edited in again."""

@@ -1,0 +1,1 @@
+"""XMP sidecars: planned, shown, written, taken back."""

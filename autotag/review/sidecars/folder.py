@@ -1,0 +1,176 @@
+"""xmp_sidecars: a folder's approved tags go into XMP sidecars beside its images, and can be taken back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from autotag.domain.counts import StepCounts
+from autotag.domain.ledger_entries import Standing
+from autotag.errors import MissingInputError
+from autotag.review.sidecars.exiftool_session import ExifToolSession
+from autotag.review.sidecars.place import SidecarPlace
+from autotag.review.sidecars.plan import (
+    MERGED,
+    NEW,
+    REJECTED,
+    UNCHANGED,
+    PlannedSidecar,
+    SidecarPlaces,
+    SidecarTask,
+    plan_sidecars,
+)
+from autotag.review.sidecars.runs import SidecarRun, named_run, new_run_name, owned_keywords, sidecar_runs
+from autotag.review.sidecars.undo import UndoneSidecar, undo_sidecars
+from autotag.review.sidecars.write import write_sidecars
+from autotag.settings import Settings
+from autotag.storage.layout import Layout
+from autotag.storage.tables import read_table
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSidecars:
+    """What became of a folder's sidecars, or would.
+
+    Attributes:
+        sidecars: one entry an image with approved tags, or with keywords of an earlier run.
+        place: the directory they are written to.
+        is_shadow: whether that is not the folder itself, which cannot be written to.
+        run: name of the run, to undo it by; empty of a dry run.
+        report: the file with all entries; empty of a dry run.
+    """
+
+    sidecars: list[PlannedSidecar]
+    place: str
+    is_shadow: bool
+    run: str = ""
+    report: str = ""
+
+    def count(self, state: str) -> int:
+        """How many are in a state."""
+        return sum(each.state == state for each in self.sidecars)
+
+    def counts(self, step: str) -> StepCounts:
+        """Images in = written + unchanged + rejected.
+
+        Raises:
+            CountsDoNotCloseError: a bug.
+        """
+        made = self.count(NEW) + self.count(MERGED) + self.count(UNCHANGED)
+        return StepCounts(
+            taken=len(self.sidecars), made=made, rejected=self.count(REJECTED), reused=self.count(UNCHANGED)
+        ).close(step)
+
+    @property
+    def notice(self) -> str:
+        """Empty, or that the sidecars lie in the shadow."""
+        if not self.is_shadow:
+            return ""
+        return (
+            "THE FOLDER CANNOT BE WRITTEN TO. Its sidecars are NOT beside its images, and no other program finds them: they"
+            f" lie in {self.place}, each under the name it would have; copy them over yourself"
+        )
+
+
+def folder_sidecars(
+    layout: Layout,
+    settings: Settings,
+    key: str,
+    *,
+    dry_run: bool = False,
+    expected: Mapping[str, str] | None = None,
+) -> FolderSidecars:
+    """Write a folder's approved tags into sidecars; originals are not even read.
+
+    Args:
+        layout: every path.
+        settings: where the ledger and ExifTool are.
+        key: of the folder; who calls holds its lock.
+        dry_run: only say what would be written; ExifTool is not started.
+        expected: hashes of a dry run, by sidecar; what has been changed since is rejected.
+
+    Raises:
+        MissingInputError: the folder was not processed yet, is gone, or has no ledger.
+        SidecarError: ExifTool is missing or too old, or the disk is full.
+        UnwritableRootError: the journal cannot be written.
+    """
+    places = sidecar_places(layout, key, dry_run=dry_run)
+    runs = layout.folder_tables(key).sidecar_runs
+    task = SidecarTask(
+        approved=_approved(layout, settings, key),
+        listed=frozenset(places.folder.names()) | frozenset(places.written.names()),
+        owned=owned_keywords(runs, places.folder, _shadow(layout, key)),
+        expected=expected,
+    )
+    planned = plan_sidecars(places, task)
+    place = str(places.written.directory)
+    if dry_run:
+        return FolderSidecars(planned, place, places.is_shadow)
+    run = SidecarRun(runs / new_run_name())
+    if any(plan.state in (NEW, MERGED) or plan.released for plan in planned):
+        with ExifToolSession(settings.sidecars.exiftool) as session:
+            for earlier in sidecar_runs(runs):
+                earlier.settle(places.folder, _shadow(layout, key))
+            planned = write_sidecars(session, places, planned, run, settings.sidecars.batch_files)
+    report = run.report([sidecar_record(plan) for plan in planned])
+    return FolderSidecars(planned, place, places.is_shadow, run.name, str(report))
+
+
+def undo_folder_sidecars(layout: Layout, key: str, run: str) -> list[UndoneSidecar]:
+    """Take a run's sidecars back; who calls holds the folder's lock.
+
+    Raises:
+        MissingInputError: no such run.
+        UnwritableRootError: the journal cannot be written.
+    """
+    named = named_run(layout.folder_tables(key).sidecar_runs, run)
+    return undo_sidecars(named, SidecarPlace(layout.folder(key)), _shadow(layout, key))
+
+
+def sidecar_places(layout: Layout, key: str, *, dry_run: bool = False) -> SidecarPlaces:
+    """The folder itself; its shadow where it may not be written to or lies on an object store.
+
+    Raises:
+        MissingInputError: the folder is gone.
+    """
+    if not layout.folder(key).is_dir():
+        raise MissingInputError(f"{layout.folder(key)} is not there; it may have been moved or deleted")
+    folder = SidecarPlace(layout.folder(key))
+    is_refused = folder.refuses_writes() if dry_run else folder.refuses_a_file()
+    return SidecarPlaces(folder, _shadow(layout, key) if is_refused else folder)
+
+
+def sidecar_record(plan: PlannedSidecar) -> dict[str, Any]:
+    """One entry for reports, and for a plan that a later run is held to."""
+    return {
+        "file": plan.file,
+        "sidecar": plan.sidecar,
+        "state": plan.state,
+        "reason": plan.reason,
+        "added": dict(plan.added),
+        "removed": dict(plan.removed),
+        "sha256": plan.current_sha256,
+    }
+
+
+def _shadow(layout: Layout, key: str) -> SidecarPlace:
+    return SidecarPlace(layout.folder_tables(key).shadow_sidecars)
+
+
+def _approved(layout: Layout, settings: Settings, key: str) -> dict[str, tuple[str, ...]]:
+    """Approved tags by image, for all images of the folder's manifest."""
+    from autotag.review.ledger.place import ledger_url
+    from autotag.review.ledger.tag_ledger import TagLedger
+
+    rows = read_table(
+        layout.folder_tables(key).images,
+        ["file", "media_id"],
+        made_by=f"target_images of {PurePosixPath(key)}",
+    )
+    files, media = rows["file"].to_pylist(), rows["media_id"].to_pylist()
+    with TagLedger.open(ledger_url(settings, layout), must_exist=True) as ledger:
+        effective = ledger.effective(sorted(set(media)))
+    return {
+        file: tuple(tag.tag for tag in effective.get(media_id, ()) if tag.standing == Standing.APPROVED)
+        for file, media_id in zip(files, media, strict=True)
+    }

@@ -1,0 +1,138 @@
+"""What writing would do to each sidecar of a folder, before anything is written; a dry run ends here."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autotag.errors import SidecarError
+from autotag.review.sidecars.diff import keyword_diff
+from autotag.review.sidecars.fields import FieldValues, refusal
+from autotag.review.sidecars.names import sidecar_names
+from autotag.review.sidecars.place import FoundSidecar, SidecarPlace
+from autotag.review.sidecars.xml_packet import Packet, read_packet
+
+NEW, MERGED, UNCHANGED, REJECTED = "new", "merged", "unchanged", "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSidecar:
+    """What is to become of one image's sidecar.
+
+    Attributes:
+        file: the image.
+        sidecar: name of its sidecar, in the same directory.
+        state: "new", "merged", "unchanged" or "rejected".
+        reason: of a rejected one.
+        values: keywords afterwards, by field.
+        added: keywords that come, by field.
+        removed: keywords of earlier runs that go, by field.
+        released: keywords of earlier runs that somebody else has taken away; ours no more.
+        current_sha256: of what lies where it is written; empty where nothing does.
+        base_sha256: of what keywords are brought into; differs where a shadow of a read-only folder is written.
+    """
+
+    file: str
+    sidecar: str
+    state: str
+    reason: str = ""
+    values: FieldValues = field(default_factory=dict)
+    added: FieldValues = field(default_factory=dict)
+    removed: FieldValues = field(default_factory=dict)
+    released: FieldValues = field(default_factory=dict)
+    current_sha256: str = ""
+    base_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarPlaces:
+    """Where sidecars lie.
+
+    Attributes:
+        folder: the images' own; sidecars there are read.
+        written: where they are written: the folder, or its shadow.
+    """
+
+    folder: SidecarPlace
+    written: SidecarPlace
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether the folder itself is left alone."""
+        return self.folder is not self.written
+
+    def found(self, name: str) -> tuple[FoundSidecar | None, FoundSidecar | None]:
+        """What lies where it is written, and what keywords are brought into: the folder's own, where it has one.
+
+        Raises:
+            SidecarError: one cannot be read.
+        """
+        own = self.folder.read(name)
+        if not self.is_shadow:
+            return own, own
+        current = self.written.read(name)
+        return current, own or current
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarTask:
+    """What is asked for.
+
+    Attributes:
+        approved: approved labels by image, in any order; an image without any is only looked at for keywords of an
+            earlier run, and all images of the folder should be here: names depend on them.
+        listed: names of all files of the folder, sidecars among them.
+        owned: keywords that earlier runs wrote, by sidecar and field.
+        expected: hashes of an earlier dry run, by sidecar; one whose bytes are others by now is rejected. None: no such.
+    """
+
+    approved: Mapping[str, Sequence[str]]
+    listed: Collection[str]
+    owned: Mapping[str, FieldValues] = field(default_factory=dict)
+    expected: Mapping[str, str] | None = None
+
+
+def plan_sidecars(places: SidecarPlaces, task: SidecarTask) -> list[PlannedSidecar]:
+    """One entry an image that has approved labels or keywords of an earlier run, by file name. Nothing is written."""
+    names = sidecar_names(task.approved, task.listed)
+    planned: list[PlannedSidecar] = []
+    for file, sidecar in names.items():
+        if not task.approved[file] and sidecar not in task.owned:
+            continue
+        try:
+            if file not in task.listed:
+                raise SidecarError("the image is not in the folder any more")
+            if not sidecar:
+                raise SidecarError("another image has the name that its sidecar would have; rename that one")
+            planned.append(_planned(places, task, file, sidecar))
+        except SidecarError as error:
+            planned.append(PlannedSidecar(file, sidecar, REJECTED, str(error)))
+    return planned
+
+
+def _planned(places: SidecarPlaces, task: SidecarTask, file: str, sidecar: str) -> PlannedSidecar:
+    labels = sorted(set(task.approved[file]))
+    for label in labels:
+        if reason := refusal(label):
+            raise SidecarError(f"{reason}; rename it in the ledger")
+    current, base = places.found(sidecar)
+    current_sha, base_sha = (found.sha256 if found else "" for found in (current, base))
+    if task.expected is not None and task.expected.get(sidecar, "") != current_sha:
+        raise SidecarError(
+            "another program has changed it since the dry run; look at it again with --dry-run"
+        )
+    before = read_packet(base.data) if base else Packet({}, {})
+    diff = keyword_diff(before.keywords, labels, task.owned.get(sidecar, {}))
+    after = Packet(diff.values, before.foreign)
+    is_there = diff.is_empty
+    if current is not None and current is not base:  # a shadow, made from a sidecar of the folder's own
+        is_there = read_packet(current.data) == after
+    return PlannedSidecar(
+        file=file,
+        sidecar=sidecar,
+        state=UNCHANGED if is_there else MERGED if base else NEW,
+        values=diff.values,
+        added=diff.added if not is_there else {},
+        removed=diff.removed if not is_there else {},
+        released=diff.released,
+        current_sha256=current_sha,
+        base_sha256=base_sha,
+    )

@@ -1,0 +1,224 @@
+"""What each run did to sidecars, with the bytes that were there before: written down before a sidecar is touched.
+
+`<run>/batch-0001.json` says what a batch is about to do, `<run>/batch-0001.done.json` which of it was done,
+`<run>/before/<sha256>.xmp` is what was there before, `<run>/undone.json` what was taken back since.
+"""
+
+import json
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from upath import UPath
+
+from autotag.errors import MissingInputError, PermanentError
+from autotag.review.sidecars.diff import owned_after
+from autotag.review.sidecars.fields import FieldValues
+from autotag.review.sidecars.place import FoundSidecar, SidecarPlace
+from autotag.storage.tables import write_bytes, write_text
+
+VERSION = 1
+DONE = ".done.json"
+LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarEntry:
+    """What a run did to one sidecar.
+
+    Attributes:
+        file: the image.
+        sidecar: name of its sidecar.
+        is_shadow: whether it lies in the shadow of the folder.
+        before_sha256: of the bytes before; empty where there was no sidecar.
+        before_mtime_ns: their modification time.
+        before_mode: their permissions.
+        after_sha256: of the bytes written.
+        added: keywords that were written, by field.
+        removed: keywords that were taken away, by field.
+    """
+
+    file: str
+    sidecar: str
+    is_shadow: bool
+    before_sha256: str
+    before_mtime_ns: int
+    before_mode: int
+    after_sha256: str
+    added: FieldValues
+    removed: FieldValues
+
+
+def new_run_name() -> str:
+    """Sorts by time: `20260131T235959.123456Z-1a2b3c`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{uuid.uuid4().hex[:6]}"
+
+
+class SidecarRun:
+    """The journal of one run."""
+
+    def __init__(self, directory: UPath) -> None:
+        self._directory = directory
+        self.name = PurePosixPath(directory.path).name
+
+    def save_before(self, found: FoundSidecar) -> None:
+        """Keep the bytes that a sidecar has now.
+
+        Raises:
+            UnwritableRootError: the file system refuses.
+        """
+        path = self._before(found.sha256)
+        if not path.exists():
+            write_bytes(path, found.data)
+
+    def before(self, sha256: str) -> bytes:
+        """Bytes that a sidecar had.
+
+        Raises:
+            PermanentError: they are damaged or gone.
+        """
+        path = self._before(sha256)
+        try:
+            found = FoundSidecar(path.read_bytes())
+        except FileNotFoundError as error:
+            raise PermanentError(f"{path} is gone: the earlier bytes of a sidecar were kept there") from error
+        if found.sha256 != sha256:
+            raise PermanentError(f"{path} is damaged: it is not the earlier sidecar any more")
+        return found.data
+
+    def begin_batch(self, number: int, entries: Sequence[SidecarEntry]) -> None:
+        """Write down what is about to be done."""
+        self._write(f"batch-{number:04d}.json", {"entries": [asdict(entry) for entry in entries]})
+
+    def end_batch(self, number: int, sidecars: Collection[str]) -> None:
+        """Write down which sidecars were written."""
+        self._write(f"batch-{number:04d}{DONE}", {"sidecars": sorted(sidecars)})
+
+    def end_undo(self, sidecars: Collection[str]) -> None:
+        """Write down which sidecars were taken back, besides those of before."""
+        self._write("undone.json", {"sidecars": sorted({*sidecars, *self.undone()})})
+
+    def undone(self) -> set[str]:
+        """Sidecars that were taken back."""
+        facts = self._read("undone.json")
+        return set(facts["sidecars"]) if facts else set()
+
+    def entries(self, folder: SidecarPlace, shadow: SidecarPlace) -> Iterator[SidecarEntry]:
+        """What the run did, and was not taken back. Of a batch that was killed, what lies there says how far it came."""
+        undone = self.undone()
+        for name in sorted(self._names()):
+            if not name.startswith("batch-") or name.endswith(DONE):
+                continue
+            facts, done = self._read(name), self._read(name.removesuffix(".json") + DONE)
+            for record in facts["entries"] if facts else []:
+                entry = SidecarEntry(**_tuples(record))
+                if entry.sidecar in undone or (done and entry.sidecar not in done["sidecars"]):
+                    continue
+                if done or _lies_there(entry, shadow if entry.is_shadow else folder):
+                    yield entry
+
+    def wrote(self) -> set[str]:
+        """Sidecars that it was about to write."""
+        names = [name for name in self._names() if name.startswith("batch-") and not name.endswith(DONE)]
+        found = [facts for name in names if (facts := self._read(name))]
+        return {
+            entry["sidecar"]
+            for facts in found
+            for entry in facts["entries"]
+            if entry["before_sha256"] != entry["after_sha256"]
+        }
+
+    def settle(self, folder: SidecarPlace, shadow: SidecarPlace) -> None:
+        """Close batches that a killed run left open, before their sidecars are written again."""
+        for name in self._names():
+            facts = self._read(name) if name.startswith("batch-") and not name.endswith(DONE) else None
+            if facts is None or self._read(name.removesuffix(".json") + DONE) is not None:
+                continue
+            entries = [SidecarEntry(**_tuples(record)) for record in facts["entries"]]
+            there = [each for each in entries if _lies_there(each, shadow if each.is_shadow else folder)]
+            number = int(name.removeprefix("batch-").removesuffix(".json"))
+            self.end_batch(number, [each.sidecar for each in there])
+
+    def report(self, records: Sequence[Mapping[str, Any]]) -> UPath:
+        """Write down what became of every image; the file's place."""
+        self._write("report.json", {"sidecars": list(records)})
+        return self._directory / "report.json"
+
+    def _names(self) -> list[str]:
+        return [PurePosixPath(path.path).name for path in self._directory.iterdir()]
+
+    def _before(self, sha256: str) -> UPath:
+        return self._directory / "before" / f"{sha256}.xmp"
+
+    def _write(self, name: str, facts: Mapping[str, Any]) -> None:
+        write_text(self._directory / name, json.dumps({"version": VERSION, **facts}, indent=1) + "\n")
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        path = self._directory / name
+        try:
+            facts = dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise PermanentError(
+                f"{path} is damaged ({error}): it says which keywords are autotag's own; restore it, or move the run's"
+                " directory away, and what it wrote counts as yours"
+            ) from error
+        if facts.get("version") != VERSION:
+            raise PermanentError(
+                f"{path} is of another release of autotag; use that one, or move the directory away"
+            )
+        return facts
+
+
+def sidecar_runs(root: UPath) -> list[SidecarRun]:
+    """All runs of a folder, oldest first."""
+    if not root.exists():
+        return []
+    found = [SidecarRun(path) for path in root.iterdir() if not PurePosixPath(path.path).name.startswith(".")]
+    return sorted(found, key=lambda run: run.name)
+
+
+def named_run(root: UPath, name: str) -> SidecarRun:
+    """One run of a folder; "last" is the last one that wrote and was not taken back as a whole.
+
+    Raises:
+        MissingInputError: there is none of that name.
+    """
+    runs = {run.name: run for run in sidecar_runs(root)}
+    if name == LAST:
+        name = next((run.name for run in reversed(runs.values()) if run.wrote() - run.undone()), LAST)
+    if name not in runs:
+        there = ", ".join(list(runs)[-5:]) or "none"
+        raise MissingInputError(
+            f"no run {name!r} has written sidecars of this folder; those that have: {there}"
+        )
+    return runs[name]
+
+
+def owned_keywords(root: UPath, folder: SidecarPlace, shadow: SidecarPlace) -> dict[str, FieldValues]:
+    """Keywords that earlier runs wrote and did not take away again, by sidecar and field."""
+    owned: dict[str, FieldValues] = {}
+    for run in sidecar_runs(root):
+        for entry in run.entries(folder, shadow):
+            owned[entry.sidecar] = owned_after(owned.get(entry.sidecar, {}), entry.added, entry.removed)
+    return {sidecar: fields for sidecar, fields in owned.items() if fields}
+
+
+def _lies_there(entry: SidecarEntry, place: SidecarPlace) -> bool:
+    try:
+        found = place.read(entry.sidecar)
+    except PermanentError:
+        return False
+    return found is not None and found.sha256 == entry.after_sha256
+
+
+def _tuples(record: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {
+        name: {field: tuple(keywords) for field, keywords in record[name].items()}
+        for name in ("added", "removed")
+    }
+    return {**record, **fields}

@@ -1,0 +1,38 @@
+"""A dry run kept in a file holds a later run to what lay there then."""
+
+from pathlib import Path
+
+import pytest
+
+from autotag.errors import UsageError
+from autotag.review.sidecars.plan import MERGED, NEW, PlannedSidecar
+from autotag.review.sidecars.plan_file import read_plan, write_plan
+
+
+def test_a_kept_plan_gives_its_hashes_again(tmp_path: Path) -> None:
+    planned = [
+        PlannedSidecar("a.jpg", "a.xmp", MERGED, current_sha256="ab"),
+        PlannedSidecar("odd \udce4.jpg", "odd \udce4.xmp", NEW),
+    ]
+    write_plan(tmp_path / "plan.json", {"birds": planned, "cats": []})
+    assert read_plan(str(tmp_path / "plan.json"), "birds") == {"a.xmp": "ab", "odd \udce4.xmp": ""}
+
+
+def test_a_plan_of_another_folder_is_refused(tmp_path: Path) -> None:
+    write_plan(tmp_path / "plan.json", {"birds": []})
+    with pytest.raises(UsageError, match="plan of birds, not of cats"):
+        read_plan(str(tmp_path / "plan.json"), "cats")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"version": 1, "folders": []}', '{"version": 2, "folders": {"birds": []}}']
+)
+def test_what_is_no_plan_is_refused_with_the_way_to_make_one(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(UsageError, match=r"is no plan .*--save-plan"):
+        read_plan(str(tmp_path / "plan.json"), "birds")
+
+
+def test_a_plan_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no plan"):
+        read_plan(str(tmp_path / "plan.json"), "birds")
