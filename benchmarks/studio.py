@@ -26,7 +26,7 @@ from autotag_tests.end_to_end.conftest import BROWSERS, FLAGS
 from autotag_tests.end_to_end.studio_page import studio
 from benchmarks.review_folder import FOLDER, make_review_folder
 
-CARDS = 24
+CARDS = 18
 
 
 class WrongPageError(Exception):
@@ -39,9 +39,9 @@ class StudioFigures:
 
     Attributes:
         images: of the folder.
-        cold_grid_s: address entered to 24 pictures loaded, in the first page that a new server ever shows.
+        cold_grid_s: address entered to all its pictures loaded, in the first page that a new server ever shows.
         first_grid_s: the same for a new tab later.
-        page_turn_s: click on the next page to its 24 pictures loaded.
+        page_turn_s: click on the next page to all its pictures loaded.
         decision_s: click that approves a card to its tags shown as approved.
     """
 
@@ -77,8 +77,10 @@ def measure(settings: Path, images: int, repeat: int) -> StudioFigures:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         address = f"{url}/?folder={FOLDER}&show=all&order=by+name&grouped=false"
 
+        person = browser.new_context(viewport={"width": 1500, "height": 1000})
+
         def opened() -> Page:
-            page = browser.new_page(viewport={"width": 1500, "height": 1000})
+            page = person.new_page()
             page.goto(address)
             loaded(page, "")
             return page

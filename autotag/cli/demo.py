@@ -12,6 +12,7 @@ from rich.table import Table
 
 from autotag.cli.sample import told
 from autotag.cli.session import Session
+from autotag.cli.target import JOB, TARGET_PASS
 from autotag.cli.verb import run_assets
 
 TABLE_IMAGES = 8
@@ -42,11 +43,10 @@ def demo(
     console.rule("3  reference index")
     run_assets(session, "index_job", ["faiss_index"])
     pages = []
-    assets = ["target_images", "target_crops", "target_embeddings", "folder_tags"]
     for name in made.folders:
         console.rule(f"4  folder {name}")
         key = session.folder(name)
-        run_assets(session, "process_target_job", assets, [key])
+        run_assets(session, JOB, TARGET_PASS, [key])
         _print_tags(console, session, key)
         pages.append(Path(session.layout.folder_tables(key).sheet.path).as_uri())
     console.rule("look")

@@ -2,17 +2,20 @@
 
 import os
 import sys
-from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from autotag.cli.listening import refuse_taken
 from autotag.cli.options import Config
+from autotag.cli.plain import Labels, Out, Root
+from autotag.cli.plain_root import plain_root, root_settings
 from autotag.cli.session import Session
+from autotag.errors import UsageError
+from autotag.settings import export
 
 FLAGS = {
     "server.headless": "true",
@@ -26,12 +29,15 @@ FLAGS = {
 
 
 def studio(
+    root: Root = None,
+    labels: Labels = None,
+    out: Out = None,
     config: Config = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the page.", min=1, max=65_535)] = 8501,
 ) -> None:
     """Start the page to review in: look, approve, correct, export, write sidecars."""
-    session = Session.open(config)
+    session = _opened(root, labels, out, config)
     refuse_taken(host, port)
     session.make_home()
     if not _is_loopback(host):
@@ -42,19 +48,24 @@ def studio(
         f"studio: http://{host}:{port}   (Ctrl-C stops)", highlight=False, markup=False, soft_wrap=True
     )
     sys.stdout.flush()
-    page = str(Path(_directory()) / "app.py")
     flags = [f"--{name}={value}" for name, value in FLAGS.items()]
-    words = ["run", page, f"--server.address={host}", f"--server.port={port}", *flags]
+    words = [f"--server.address={host}", f"--server.port={port}", *flags]
     file = str(session.settings.file or "")
-    os.execv(sys.executable, [sys.executable, "-m", "streamlit", *words, "--", file])
+    os.execv(sys.executable, [sys.executable, "-m", "autotag.serving.studio", file, *words])
 
 
-def _directory() -> str:
-    """Where the page's files lie, found without loading them."""
-    spec = find_spec("autotag.serving.studio")
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("autotag.serving.studio is not installed with autotag")
-    return spec.submodule_search_locations[0]
+def _opened(root: Path | None, labels: Path | None, out: Path | None, config: Path | None) -> Session:
+    """The session; what the command line says over the settings file goes to the page's process by the environment."""
+    if root is None and out is not None:
+        raise UsageError(f"--out {out} goes with --root; without it, results lie where [paths] says")
+    overrides: dict[str, Any] = {"labels.file": str(labels.expanduser().absolute())} if labels else {}
+    directory = plain_root(root) if root else None
+    if directory:
+        overrides |= root_settings(directory, out)
+    session = Session.open(config, overrides, directory)
+    for key, value in overrides.items():
+        export(f"AUTOTAG_{key.replace('.', '__').upper()}", str(value))
+    return session
 
 
 def _is_loopback(host: str) -> bool:

@@ -22,8 +22,10 @@ index_job = dg.define_asset_job(
 
 process_target_job = dg.define_asset_job(
     "process_target_job",
-    selection=dg.AssetSelection.assets("target_images", "target_crops", "target_embeddings", "folder_tags"),
-    description="A folder from images to tags.",
+    selection=dg.AssetSelection.assets(
+        "target_images", "target_crops", "target_embeddings", "folder_tags", "tag_proposals"
+    ),
+    description="A folder from images to tags, and these into the ledger.",
 )
 
 thresholds_job = dg.define_asset_job(

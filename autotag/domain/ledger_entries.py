@@ -8,6 +8,9 @@ PERSON = "person"
 RUN = "run"
 IMPORT = "import"
 
+ANY_TAG = "(any tag)"
+"""Rejected by a person, it says: looked at, nothing to say. Never approved, so it reaches no sheet and no sidecar."""
+
 
 class Action(StrEnum):
     """What an event does to a tag of an image.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from autotag.domain.counts import StepCounts
 from autotag.domain.ledger_entries import Proposal
-from autotag.errors import CountsDoNotCloseError, MissingInputError
+from autotag.errors import CountsDoNotCloseError, MissingInputError, ModelMismatchError, PermanentError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.source_proposals import VOTE, ZERO_SHOT, SourceTags, vote_tags, zero_shot_tags
 from autotag.review.ledger.records import ProposeCounts
@@ -28,27 +28,29 @@ class ProposedTags:
 
 
 def propose_tags(plan: PipelinePlan, key: str, run_id: str, ledger: TagLedger) -> ProposedTags:
-    """Hand the folder's proposals to the ledger, a source at a time; one source may be missing.
+    """Hand the folder's proposals to the ledger, a source at a time.
 
-    Copies of an image get one proposal a tag, with the best of their scores. What a source proposed before for these images
+    A source may be missing. One of an earlier state of the folder, or of another model, is left out with a note where
+    another source is up to date: what it proposed before stays as it was. Copies of an image get one proposal a tag, with the best of their scores. What a source proposed before for these images
     and no longer does is withdrawn; what people decided stays.
 
     Raises:
-        MissingInputError: neither vote nor label scores are there, or one is of an earlier state of the folder.
-        ModelMismatchError: one was made with another model.
+        MissingInputError: neither vote nor label scores are there, or all that is there is of an earlier state.
+        ModelMismatchError: likewise, of another model.
+        BadTagsError: tags.json is none.
         InUseError: another process kept the ledger locked.
     """
-    answers = {
-        source: tags
-        for source, tags in ((VOTE, vote_tags(plan, key)), (ZERO_SHOT, zero_shot_tags(plan, key)))
-        if tags is not None
-    }
+    answers, outdated = answers_of(plan, key)
     if not answers:
-        raise MissingInputError(
-            f"{key} has neither tags of a vote nor label scores; materialise folder_tags or label_scores of {key} first"
+        raise next(
+            iter(outdated.values()),
+            MissingInputError(
+                f"{key} has neither tags of a vote nor label scores; materialise folder_tags or label_scores of {key} first"
+            ),
         )
-    media = _media_of_files(plan, key)
+    media = media_of_files(plan, key)
     counts = _counts(key, media, answers.values())
+    counts.notes += [f"{source} is left as it was: {why}" for source, why in outdated.items()]
     by_source = {}
     for source, tags in answers.items():
         looked_at = {media[file] for file in tags}
@@ -69,7 +71,31 @@ def best_proposals(source: str, tags: SourceTags, media: dict[str, str]) -> list
     return list(best.values())
 
 
-def _media_of_files(plan: PipelinePlan, key: str) -> dict[str, str]:
+def answers_of(plan: PipelinePlan, key: str) -> tuple[dict[str, SourceTags], dict[str, PermanentError]]:
+    """What each source that is up to date says, and why the others that are there are not.
+
+    Raises:
+        BadTagsError: tags.json is none.
+    """
+    answers: dict[str, SourceTags] = {}
+    outdated: dict[str, PermanentError] = {}
+    for source, read in ((VOTE, vote_tags), (ZERO_SHOT, zero_shot_tags)):
+        try:
+            tags = read(plan, key)
+        except (MissingInputError, ModelMismatchError) as error:
+            outdated[source] = error
+        else:
+            if tags is not None:
+                answers[source] = tags
+    return answers, outdated
+
+
+def media_of_files(plan: PipelinePlan, key: str) -> dict[str, str]:
+    """Media id of each file of the folder.
+
+    Raises:
+        MissingInputError: the folder has no manifest.
+    """
     path = plan.layout.folder_tables(key).images
     rows = read_table(path, ["file", "media_id"], made_by=f"target_images of {key}")
     return dict(zip(rows["file"].to_pylist(), rows["media_id"].to_pylist(), strict=True))

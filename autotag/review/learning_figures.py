@@ -80,22 +80,25 @@ class _OfTag:
 def learning_figures(ledger: TagLedger) -> LearningFigures:
     """The figures as the ledger stands.
 
-    Reads the history of each decided image: about a millisecond each, so a page should keep them until `position` moves.
+    Reads the history of each decided image, so a page should keep them until `position` moves.
     """
-    runs = {run.run_id: (run.kind, run.at) for run in ledger.runs()}
-    spoken: dict[str, datetime] = {}
-    said: list[LedgerEvent] = []
+    last, spoken = 0, dict[str, datetime]()
+    decided: list[LedgerEvent] = []
     media: dict[str, None] = {}
     for event in ledger.decisions_since(0):
         media.setdefault(event.media_id)
         if event.action in JUDGEMENTS:
             spoken.setdefault(event.tag, event.at)
-        if runs[event.run_id][0] == PERSON:
-            said.append(event)
+        if event.actor_kind == PERSON:
+            decided.append(event)
+        last = event.number
+    # Read after the decisions: of all that were read, the run is among them. What came since is left out below.
+    runs = {run.run_id: (run.kind, run.at) for run in ledger.runs()}
+    said = [event for event in decided if runs[event.run_id][0] == PERSON]
     tags: defaultdict[str, _OfTag] = defaultdict(_OfTag)
     images = _count_standing(ledger, media, tags)
-    for name in media:
-        for judged in _judged(ledger.history(name)):
+    for _, history in ledger.histories(media):
+        for judged in _judged(event for event in history if event.number <= last):
             began = runs[judged.proposal.run_id][1]
             is_right = judged.word.action is not Action.REJECT
             tags[judged.word.tag].judge(is_after=began > spoken[judged.word.tag], is_right=is_right)

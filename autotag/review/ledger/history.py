@@ -1,7 +1,7 @@
 """What happened: events of an image, decisions one after the other, runs, and how two of them differ."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, Row, Select, func, select
 
@@ -9,7 +9,7 @@ from autotag.domain.ledger_entries import PERSON, Action, LedgerEvent
 from autotag.errors import UsageError
 from autotag.review.ledger.records import UNDO, ProposalChange, RunRecord
 from autotag.review.ledger.replay import View, events_of, fold
-from autotag.review.ledger.rows import Slot, run_named, undone_runs
+from autotag.review.ledger.rows import Slot, chunks, run_named, undone_runs
 from autotag.review.ledger.tables import IS_BY_PEOPLE, events, images, looks, passes, runs
 from autotag.review.ledger.views import ROWS_AT_ONCE, moment
 
@@ -17,6 +17,17 @@ from autotag.review.ledger.views import ROWS_AT_ONCE, moment
 def events_of_media(connection: Connection, media_id: str) -> list[LedgerEvent]:
     """See `TagLedger.history`."""
     return [_event(row) for row in connection.execute(_told().where(images.c.media_id == media_id))]
+
+
+def events_of_many(
+    connection: Connection, media_ids: Iterable[str]
+) -> Iterator[tuple[str, list[LedgerEvent]]]:
+    """See `TagLedger.histories`."""
+    for some in chunks(dict.fromkeys(media_ids)):
+        told: dict[str, list[LedgerEvent]] = {}
+        for row in connection.execute(_told().where(images.c.media_id.in_(some))):
+            told.setdefault(row.media_id, []).append(_event(row))
+        yield from told.items()
 
 
 def later_decisions(connection: Connection, number: int) -> Iterator[LedgerEvent]:

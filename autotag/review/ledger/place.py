@@ -15,6 +15,11 @@ BACKENDS = ("sqlite", "postgresql")
 _REMEDY = "set [review] ledger to an SQLAlchemy URL, such as sqlite:////srv/autotag/ledger.sqlite or postgresql://user@host/name"
 
 
+def has_place(settings: Settings, layout: Layout) -> bool:
+    """Whether there is somewhere for a ledger: one is named, or the data root is no object store."""
+    return bool(settings.review.ledger) or is_local(layout.ledger)
+
+
 def ledger_url(settings: Settings, layout: Layout) -> str:
     """URL of the ledger: `[review] ledger`, else an SQLite file in the data root.
 
@@ -28,7 +33,7 @@ def ledger_url(settings: Settings, layout: Layout) -> str:
         if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
             url = url.set(database=str((settings.base / Path(url.database).expanduser()).resolve()))
         return url.render_as_string(hide_password=False)
-    if not is_local(layout.ledger):
+    if not has_place(settings, layout):
         raise SettingsError(f"the ledger cannot lie in an object store ({layout.data}); {_REMEDY}")
     return URL.create("sqlite", database=layout.ledger.path).render_as_string(hide_password=False)
 

@@ -15,6 +15,7 @@ from autotag.review.ledger.database import LedgerDatabase
 from autotag.review.ledger.decide import check_decisions, write_decisions
 from autotag.review.ledger.history import (
     all_runs,
+    events_of_many,
     events_of_media,
     last_event,
     later_decisions,
@@ -204,6 +205,11 @@ class TagLedger:
         """All events of an image, oldest first."""
         with self._database.reading() as connection:
             return events_of_media(connection, media_id)
+
+    def histories(self, media_ids: Iterable[str]) -> Iterator[tuple[str, list[LedgerEvent]]]:
+        """All events of many images, oldest first, an image at a time; none of images without any."""
+        with self._database.reading() as connection:
+            yield from events_of_many(connection, media_ids)
 
     def runs(self) -> list[RunRecord]:
         """All runs, clicks, imports and undos, oldest first."""

@@ -6,14 +6,23 @@ from collections.abc import Sequence
 import streamlit as st
 
 from autotag.domain.ledger_entries import EffectiveTag, Standing
+from autotag.errors import AutotagError
 from autotag.review.folder_view import FolderView, Suggestion
 from autotag.review.review_queue import believed, is_decided
 from autotag.serving.studio.chips import chips_html, chips_of, name_html
 from autotag.serving.studio.sidebar import Choices
-from autotag.serving.studio.verdicts import approvals, decisions_of_change, rejections_of_the_rest
+from autotag.serving.studio.verdicts import (
+    approvals,
+    decisions_of_change,
+    rejections_of_the_rest,
+    spelled,
+)
 from autotag.serving.studio.workbench import Standings, Workbench
 
 WEAK_SHOWN = 2
+
+FAILED = "failed"
+"""Of the session: what could not be recorded, for the page to say."""
 
 
 def card(
@@ -33,22 +42,32 @@ def card(
     standing = standings.get(media[0], ())
     found = believed(view, number, chosen.minimum)
     _picture(bench, view, number)
-    st.html(name_html(view.files[number], len(numbers) - 1, decided=is_decided(standing)))
     st.html(
-        chips_html(chips_of(standing, found, _weak(view, number, found)), view.reasons[number], is_brief=True)
+        name_html(view.files[number], len(numbers) - 1, decided=is_decided(standing))
+        + chips_html(
+            chips_of(standing, found, _weak(view, number, found)), view.reasons[number], is_brief=True
+        )
     )
-    tag_editor(bench, media, standings, [each.tag for each in view.suggestions[number]], place="card")
+    tag_editor(bench, media, standings, [each.tag for each in view.suggestions[number]], f"card-{number}")
     _buttons(bench, view, numbers, found, standings)
 
 
 def tag_editor(
     bench: Workbench, media: list[str], standings: Standings, suggested: Sequence[str], place: str
 ) -> None:
-    """Multiselect of approved tags; a change is recorded at once for all the images."""
+    """Multiselect of approved tags; a change is recorded at once for all the images.
+
+    Args:
+        bench: where decisions go.
+        media: media ids of the images, the one that is shown first.
+        standings: effective tags by media id.
+        suggested: tags to choose from, beside those that were decided.
+        place: names the editor on its page.
+    """
     shown = approved_tags(standings.get(media[0], ()))
     options = list(dict.fromkeys([*shown, *suggested, *(each.tag for each in standings.get(media[0], ()))]))
     # With what it shows in its key: what another tab decided makes a new one, with the new value.
-    key = f"{place}-{media[0][:16]}-{hashlib.sha256('|'.join(shown).encode()).hexdigest()[:12]}"
+    key = f"{place}-{hashlib.sha256('|'.join(shown).encode()).hexdigest()[:12]}"
     st.multiselect(
         "Approved tags",
         options,
@@ -58,7 +77,7 @@ def tag_editor(
         placeholder="approve or add tags",
         accept_new_options=True,
         on_change=_edited,
-        args=(bench, key, media, shown, standings),
+        args=(bench, key, (media, shown, options), standings),
     )
 
 
@@ -73,9 +92,25 @@ def remember(run_id: str) -> None:
         st.session_state.setdefault("undoable", []).append(run_id)
 
 
-def _edited(bench: Workbench, key: str, media: list[str], shown: list[str], standings: Standings) -> None:
-    after = [tag.strip().lower() for tag in st.session_state[key] if tag.strip()]
-    remember(bench.decide(decisions_of_change(media, shown, after, standings)))
+def _edited(
+    bench: Workbench, key: str, edited: tuple[list[str], list[str], list[str]], standings: Standings
+) -> None:
+    """Record the change. Where that fails the editor goes back to what is recorded, and the page says why.
+
+    Args:
+        bench: where decisions go.
+        key: of the editor.
+        edited: media ids, tags as they were shown, and all tags there were to choose from.
+        standings: effective tags by media id.
+    """
+    media, shown, options = edited
+    typed = [tag for tag in st.session_state[key] if tag.strip()]
+    after = [tag if tag in options else spelled(tag, options) for tag in typed]
+    try:
+        remember(bench.decide(decisions_of_change(media, shown, after, standings)))
+    except AutotagError as error:
+        st.session_state[key] = shown
+        st.session_state[FAILED] = str(error)
 
 
 def _picture(bench: Workbench, view: FolderView, number: int) -> None:
@@ -96,7 +131,7 @@ def _weak(view: FolderView, number: int, found: Sequence[Suggestion]) -> list[Su
 def _buttons(
     bench: Workbench, view: FolderView, numbers: list[int], found: Sequence[Suggestion], standings: Standings
 ) -> None:
-    media, key = [view.media_ids[each] for each in numbers], view.media_ids[numbers[0]][:16]
+    media, key = [view.media_ids[each] for each in numbers], numbers[0]
     with st.container(horizontal=True, gap="small"):
         if st.button(
             "", icon=":material/check:", key=f"yes-{key}", help="Approve what is proposed", disabled=not found
@@ -104,7 +139,8 @@ def _buttons(
             remember(bench.decide(approvals(media, [each.tag for each in found], standings)))
             st.rerun()
         if st.button("", icon=":material/close:", key=f"no-{key}", help="Reject what is still proposed"):
-            remember(bench.decide(rejections_of_the_rest(media, standings)))
+            shown = [each.tag for each in view.suggestions[numbers[0]]]
+            remember(bench.decide(rejections_of_the_rest(media, shown, standings)))
             st.rerun()
         if st.button("", icon=":material/search:", key=f"look-{key}", help="Boxes and evidence"):
             st.query_params["image"] = view.files[numbers[0]]

@@ -1,6 +1,8 @@
 """Buttons that run the folder's assets, and how far they are."""
 
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -9,6 +11,7 @@ from autotag.domain.identity import folder_path
 from autotag.serving.studio import background
 from autotag.serving.studio.background import BackgroundCommand
 from autotag.serving.studio.workbench import Workbench
+from autotag.storage.fingerprints import fingerprint
 
 BUTTONS = (
     ("scan", "Scan", "List the folder's images"),
@@ -20,7 +23,7 @@ BUTTONS = (
     ("export", "Export CSV", "Write review.csv"),
 )
 LOOK_INTERVAL_S = 1.0
-LINES_SHOWN = 12
+OUTPUT_HEIGHT_PX = 240
 
 
 def command_panel(bench: Workbench, folder: str, overrides: Mapping[str, Any]) -> None:
@@ -35,13 +38,29 @@ def command_panel(bench: Workbench, folder: str, overrides: Mapping[str, Any]) -
         "Fit thresholds", key="run-fit", width="stretch", help="To the archive and to your decisions"
     ):
         _start(bench, "Fit thresholds", ["thresholds"], "", overrides)
+    plan = _sidecar_plan(bench, folder)
     if st.button("Preview sidecars", key="run-dry", width="stretch", disabled=not folder):
-        _start(bench, "Preview sidecars", ["sidecars", "--dry-run"], folder, overrides)
+        _start(
+            bench, "Preview sidecars", ["sidecars", "--dry-run", "--save-plan", str(plan)], folder, overrides
+        )
     with st.popover("Write sidecars ...", width="stretch", disabled=not folder):
         st.write("Approved tags go into XMP files beside the images. The images are not touched.")
+        if plan.exists():
+            st.caption("As previewed: a sidecar that was changed since is refused.")
         if st.button("Write sidecars", key="run-sidecars", type="primary"):
-            _start(bench, "Write sidecars", ["sidecars"], folder, overrides)
+            words = ["--plan", str(_taken(plan))] if plan.exists() else []
+            _start(bench, "Write sidecars", ["sidecars", *words], folder, overrides)
     _under_way(bench)
+
+
+def _sidecar_plan(bench: Workbench, folder: str) -> Path:
+    """Where the last preview of a folder's sidecars is kept, until it is written."""
+    return bench.runs / background.DIRECTORY / f"sidecars-{fingerprint(folder=folder)}.plan"
+
+
+def _taken(plan: Path) -> Path:
+    """The plan under a name of its own: it is good for one writing."""
+    return plan.rename(plan.with_suffix(f".{time.time_ns()}.written"))
 
 
 def _start(bench: Workbench, label: str, words: list[str], folder: str, overrides: Mapping[str, Any]) -> None:
@@ -81,4 +100,4 @@ def _show(command: BackgroundCommand) -> None:
         return
     mark = "✓" if code == 0 else "✗"
     with st.expander(f"{mark} {command.label}", expanded=code != 0):
-        st.code("\n".join(command.output.splitlines()[-LINES_SHOWN:]) or "no output", language=None)
+        st.code(command.output or "no output", language=None, height=OUTPUT_HEIGHT_PX)

@@ -56,7 +56,8 @@ def _bar(bench: Workbench, chosen: Choices, view: FolderView, number: int, stand
             remember(bench.decide(approvals(media, [each.tag for each in found], standings)))
             _go(queue[min(place + 1, len(queue) - 1)])
         if st.button("Reject and next", key="reject-next", shortcut="x"):
-            remember(bench.decide(rejections_of_the_rest(media, standings)))
+            shown = [each.tag for each in view.suggestions[number]]
+            remember(bench.decide(rejections_of_the_rest(media, shown, standings)))
             _go(queue[min(place + 1, len(queue) - 1)])
         st.markdown(f"**{view.files[number]}** · {place + 1:,} of {len(queue):,}")
 
@@ -85,8 +86,8 @@ def _drawn(
     _folder: UPath,
     _limits: ImageLimits,
 ) -> bytes:
-    del folder, media_id  # other bytes are another picture
-    return boxed_picture(_folder, file, _limits, boxes, LONG_EDGE_PX)
+    del folder  # named for the cache alone
+    return boxed_picture(_folder, file, _limits, boxes, LONG_EDGE_PX, media_id)
 
 
 def _facts(bench: Workbench, chosen: Choices, view: FolderView, number: int, standings: Standings) -> None:
@@ -95,7 +96,7 @@ def _facts(bench: Workbench, chosen: Choices, view: FolderView, number: int, sta
     found = believed(view, number, chosen.minimum)
     rest = [each for each in view.suggestions[number] if each.tag not in {one.tag for one in found}]
     st.html(chips_html(chips_of(standing, found, rest), view.reasons[number]))
-    tag_editor(bench, [media], standings, [each.tag for each in view.suggestions[number]], place="detail")
+    tag_editor(bench, [media], standings, [each.tag for each in view.suggestions[number]], f"detail-{number}")
     for told in _tags_to_explain(standing, [each.tag for each in found]):
         with st.expander(f"Why **{told}**?", expanded=told == (found[0].tag if found else "")):
             _evidence(bench, view, number, told)

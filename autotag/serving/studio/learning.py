@@ -9,7 +9,7 @@ from autotag.serving.studio.workbench import Workbench
 
 def learning(bench: Workbench) -> None:
     """Figures over all folders, then tag by tag."""
-    figures = _figures(bench.ledger_url, bench.ledger.latest(), bench.ledger)
+    figures = _figures(bench.ledger_url, bench.ledger.position(), bench.ledger)
     if not figures.decisions:
         st.info("Nobody has decided on anything yet.")
         return
@@ -37,6 +37,6 @@ def learning(bench: Workbench) -> None:
 
 
 @st.cache_data(max_entries=4, show_spinner="Adding up ...")
-def _figures(url: str, latest: int, _ledger: TagLedger) -> LearningFigures:
-    del url, latest
+def _figures(url: str, position: int, _ledger: TagLedger) -> LearningFigures:
+    del url, position
     return learning_figures(_ledger)

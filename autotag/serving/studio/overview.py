@@ -5,7 +5,7 @@ import json
 import streamlit as st
 
 from autotag.errors import MissingInputError
-from autotag.review.review_queue import Minimum, is_decided, tag_counts
+from autotag.review.review_queue import Minimum
 from autotag.serving.studio.chips import Chip, chips_html
 from autotag.serving.studio.workbench import Workbench, folder_name
 from autotag.storage.layout import FolderTables
@@ -37,14 +37,12 @@ def _folder(bench: Workbench, key: str, minimum: Minimum) -> None:
         except MissingInputError:
             st.caption("not looked at yet: choose it in the sidebar and press Scan")
             return
-        standings = bench.standings(view)
-        decided = sum(is_decided(standings.get(media, ())) for media in view.media_ids)
+        known = bench.facts(view, minimum)
         st.progress(
-            decided / len(view.files) if view.files else 1.0,
-            f"{decided:,} of {len(view.files):,} images decided",
+            known.decided / len(view.files) if view.files else 1.0,
+            f"{known.decided:,} of {len(view.files):,} images decided",
         )
-        counts = tag_counts(view, standings, minimum).most_common(TAGS_SHOWN)
-        st.html(chips_html([Chip(tag, "vote", str(number)) for tag, number in counts]))
+        st.html(chips_html([Chip(tag, "vote", str(number)) for tag, number in known.tags[:TAGS_SHOWN]]))
     with picture, st.container(key=f"thumb-{abs(hash(key))}"):
         _medoid(bench.tables(key), bench.settings.review.thumbnail_px)
 

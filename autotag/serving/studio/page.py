@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from autotag.errors import AutotagError, MissingInputError
+from autotag.serving.studio.card import FAILED
 from autotag.serving.studio.chips import STYLE
 from autotag.serving.studio.commands import command_panel
 from autotag.serving.studio.detail import detail
@@ -29,6 +30,8 @@ def page() -> None:
         chosen = choices(bench, overrides, where)
         with where.commands:
             command_panel(bench, chosen.folder, chosen.overrides)
+        if failed := st.session_state.pop(FAILED, ""):
+            st.error(failed)
         _view(bench, chosen)
     except AutotagError as error:
         st.error(str(error))

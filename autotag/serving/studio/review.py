@@ -7,14 +7,14 @@ import streamlit as st
 
 from autotag.domain.ledger_entries import Decision
 from autotag.review.folder_view import FolderView
-from autotag.review.review_queue import Order, Show, Wanted, believed, is_decided, queue, tag_counts
+from autotag.review.review_queue import Order, Show, Wanted, believed
 from autotag.serving.studio.card import card, remember
 from autotag.serving.studio.sidebar import URL, Choices
 from autotag.serving.studio.verdicts import approvals, clearances, rejections_of_the_rest
 from autotag.serving.studio.workbench import Standings, Workbench
 
 COLUMNS = 6
-CARDS_A_PAGE = 24
+CARDS_A_PAGE = 18
 EVERY_TAG = "every tag"
 
 
@@ -22,16 +22,15 @@ def review(bench: Workbench, chosen: Choices, view: FolderView) -> None:
     """Filters, the page of cards, and what can be done with all of them."""
     standings = bench.standings(view)
     _say_what_is_missing(view)
-    wanted = _filters(view, standings, chosen)
-    cards = queue(view, standings, wanted, chosen.minimum)[: chosen.max_cards]
+    facts = bench.facts(view, chosen.minimum)
+    cards = bench.cards(view, _filters(dict(facts.tags)), chosen.minimum)[: chosen.max_cards]
     st.session_state["queue"] = [view.files[card_numbers[0]] for card_numbers in cards]
-    decided = sum(is_decided(standings.get(media, ())) for media in view.media_ids)
     pages = max(1, ceil(len(cards) / CARDS_A_PAGE))
     number = min(int(st.session_state.get("page", 1)), pages)
     shown = cards[(number - 1) * CARDS_A_PAGE : number * CARDS_A_PAGE]
     _bar(bench, chosen, view, shown, standings, pages)
     st.caption(
-        f"{len(cards):,} cards · {sum(map(len, cards)):,} of {len(view.files):,} images · {decided:,} decided"
+        f"{len(cards):,} cards · {sum(map(len, cards)):,} of {len(view.files):,} images · {facts.decided:,} decided"
         " · :blue-badge[vote] :orange-badge[label] :green-badge[approved]"
     )
     if not cards:
@@ -49,7 +48,7 @@ def _say_what_is_missing(view: FolderView) -> None:
         st.info("No tags are proposed yet: press **Embed**, then **Score** or **Vote**, in the sidebar.")
 
 
-def _filters(view: FolderView, standings: Standings, chosen: Choices) -> Wanted:
+def _filters(counts: dict[str, int]) -> Wanted:
     show = st.segmented_control(
         "Show",
         [each.value for each in Show],
@@ -59,13 +58,11 @@ def _filters(view: FolderView, standings: Standings, chosen: Choices) -> Wanted:
         bind=URL,
         label_visibility="collapsed",
     )
-    counts = tag_counts(view, standings, chosen.minimum)
-    options = [EVERY_TAG, *(tag for tag, _ in counts.most_common())]
     columns = st.columns([2, 2, 2, 1.6], vertical_alignment="bottom")
     with columns[0]:
         tag = st.selectbox(
             "Tag",
-            options,
+            [EVERY_TAG, *counts],
             key="tag",
             bind=URL,
             format_func=lambda each: each if each == EVERY_TAG else f"{each} ({counts[each]})",
@@ -102,19 +99,46 @@ def _bar(
             _decide(bench, _all_believed(chosen, view, media, standings), "approved")
     with columns[1]:
         if st.button(
-            "Reject the rest", key="reject-rest", width="stretch", help="What is still proposed on this page"
+            "Reject the rest",
+            key="reject-rest",
+            width="stretch",
+            help="All that is shown here and not approved",
         ):
-            _decide(bench, rejections_of_the_rest(media.values(), standings), "rejected")
+            rest = [
+                decision
+                for number, media_id in media.items()
+                for decision in rejections_of_the_rest(
+                    [media_id], [each.tag for each in view.suggestions[number]], standings
+                )
+            ]
+            _decide(bench, rest, "rejected")
     with columns[2]:
         if st.button("Clear", key="clear", width="stretch", help="Take back decisions on this page"):
             _decide(bench, clearances(media.values(), standings), "cleared")
     with columns[3]:
-        last = st.session_state.get("undoable", [])
-        if st.button("Undo", key="undo", width="stretch", shortcut="z", disabled=not last):
-            bench.ledger.undo(last.pop(), bench.reviewer)
-            st.rerun()
+        if st.button(
+            "Undo",
+            key="undo",
+            width="stretch",
+            shortcut="z",
+            help="Your last decision, also of earlier visits",
+        ):
+            _undo(bench)
     with columns[4]:
         _turn(pages, "above")
+
+
+def _undo(bench: Workbench) -> None:
+    """Take back the last group of decisions of this session; without any, of this reviewer."""
+    mine: list[str] = st.session_state.setdefault("undoable", [])
+    run_id = mine[-1] if mine else bench.last_click()
+    if not run_id:
+        st.toast("Nothing to take back")
+        return
+    bench.ledger.undo(run_id, bench.reviewer)
+    if mine:
+        mine.pop()
+    st.rerun()
 
 
 def _all_believed(

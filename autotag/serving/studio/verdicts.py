@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from autotag.domain.ledger_entries import Action, Decision, EffectiveTag, Standing
+from autotag.domain.ledger_entries import ANY_TAG, Action, Decision, EffectiveTag, Standing
 
 
 def decisions_of_change(
@@ -50,15 +50,35 @@ def approvals(
 
 
 def rejections_of_the_rest(
-    media_ids: Iterable[str], standings: dict[str, Sequence[EffectiveTag]]
+    media_ids: Iterable[str], shown: Iterable[str], standings: dict[str, Sequence[EffectiveTag]]
 ) -> list[Decision]:
-    """Reject every proposal that still waits: nothing more is true of these images."""
-    return [
-        Decision(media_id, each.tag, Action.REJECT)
-        for media_id in dict.fromkeys(media_ids)
-        for each in standings.get(media_id, ())
-        if each.standing is Standing.PROPOSED
-    ]
+    """Reject what still waits: every open proposal, and what the page showed beside them; nothing more is true of these images.
+
+    An image of which nothing was shown and nobody has said anything is marked by `ANY_TAG`: a person has looked at it.
+
+    Args:
+        media_ids: of the images.
+        shown: tags that the page showed as suggested for all of them.
+        standings: of the images, as the ledger has them.
+    """
+    suggested = list(dict.fromkeys(shown))
+    decisions: list[Decision] = []
+    for media_id in dict.fromkeys(media_ids):
+        found = standings.get(media_id, ())
+        decided = {each.tag for each in found if each.standing is not Standing.PROPOSED}
+        waiting = [each.tag for each in found if each.standing is Standing.PROPOSED]
+        tags = [tag for tag in dict.fromkeys([*waiting, *suggested]) if tag not in decided]
+        if not tags and not decided:
+            tags = [ANY_TAG]
+        decisions += [Decision(media_id, tag, Action.REJECT) for tag in tags]
+    return decisions
+
+
+def spelled(typed: str, known: Iterable[str]) -> str:
+    """A tag that a person typed, as it is known already in any case and spacing; else in the form of the label list."""
+    clean = " ".join(typed.split())
+    by_form = {tag.casefold(): tag for tag in known}
+    return by_form.get(clean.casefold(), clean.lower())
 
 
 def clearances(media_ids: Iterable[str], standings: dict[str, Sequence[EffectiveTag]]) -> list[Decision]:

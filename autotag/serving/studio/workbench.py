@@ -9,18 +9,20 @@ import streamlit as st
 from upath import UPath
 
 from autotag.domain.identity import folder_key, folder_path
-from autotag.domain.ledger_entries import Decision, EffectiveTag
+from autotag.domain.ledger_entries import PERSON, Decision, EffectiveTag
+from autotag.errors import MissingInputError
 from autotag.pipeline.discover_folders import target_folder_paths
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.review.folder_view import FolderView, read_folder_view
 from autotag.review.ledger.place import ledger_url, reviewer_name
 from autotag.review.ledger.tag_ledger import TagLedger
+from autotag.review.review_queue import Minimum, Wanted, is_decided, queue, tag_counts
 from autotag.settings import Settings
 from autotag.storage.folder_files import IMAGE_SUFFIXES
 from autotag.storage.layout import FolderTables, Layout
 
 FOLDERS_TTL_S = 5.0
-VIEWS_KEPT = 6
+VIEWS_KEPT = 32
 
 Standings = dict[str, Sequence[EffectiveTag]]
 
@@ -32,6 +34,19 @@ class LiveStandings:
     tags: Standings
     position: int
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFacts:
+    """What a folder as a whole has.
+
+    Attributes:
+        tags: its tags and how many images have each, most frequent first.
+        decided: images that are decided.
+    """
+
+    tags: list[tuple[str, int]]
+    decided: int
 
 
 @dataclass(frozen=True)
@@ -54,8 +69,14 @@ class Workbench:
 
     @classmethod
     def of(cls, settings: Settings) -> "Workbench":
-        """Open the ledger; weights are hashed once."""
+        """Open the ledger; weights are hashed once.
+
+        Raises:
+            MissingInputError: there is no such data root. It is not made: a slip of the keyboard should leave nothing behind.
+        """
         plan = _plan(settings.model_dump_json(), settings)
+        if not plan.layout.data.is_dir():
+            raise MissingInputError(f"{plan.layout.data}: there is no such data root")
         url = ledger_url(settings, plan.layout)
         return cls(settings, plan, _ledger(url), url, reviewer_name(settings))
 
@@ -84,6 +105,10 @@ class Workbench:
 
     def standings(self, view: FolderView) -> Standings:
         """Effective tags by media id."""
+        return self.live(view).tags
+
+    def live(self, view: FolderView) -> LiveStandings:
+        """Effective tags, and the ledger's event that they are of."""
         tables = self.tables(view.key)
         live = _standings(
             str(tables.root), _changed(tables.images), self.ledger_url, self.ledger, view.media_ids
@@ -95,7 +120,32 @@ class Workbench:
                 live.tags.update({media: () for media in changed})
                 live.tags.update(self.ledger.effective(changed))
                 live.position = latest
-        return live.tags
+        return live
+
+    def cards(self, view: FolderView, wanted: Wanted, minimum: Minimum) -> list[list[int]]:
+        """Numbers of the images of each card to show, in order; reckoned once a state of folder, ledger and wishes."""
+        state, live = self._state(view), self.live(view)
+        return _cards(
+            f"{state}|{live.position}", repr(wanted), repr(minimum), view, live.tags, wanted, minimum
+        )
+
+    def facts(self, view: FolderView, minimum: Minimum) -> FolderFacts:
+        """What the folder as a whole has; reckoned once a state of folder, ledger and thresholds."""
+        state, live = self._state(view), self.live(view)
+        return _facts(f"{state}|{live.position}", repr(minimum), view, live.tags, minimum)
+
+    def _state(self, view: FolderView) -> str:
+        tables = self.tables(view.key)
+        return "|".join([str(tables.root), *_state(tables)])
+
+    def last_click(self) -> str:
+        """Run id of the reviewer's last decisions that stand; empty where there are none."""
+        mine = (
+            run
+            for run in reversed(self.ledger.runs())
+            if run.kind == PERSON and run.actor == self.reviewer and not run.undone_by and run.events
+        )
+        return next((run.run_id for run in mine), "")
 
     def decide(self, decisions: Sequence[Decision]) -> str:
         """Record decisions as one group; its name undoes them. Empty where there was nothing to decide."""
@@ -157,3 +207,26 @@ def _changed(file: UPath) -> str:
     except FileNotFoundError:
         return ""
     return f"{found.st_mtime}-{found.st_size}"
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _cards(
+    state: str,
+    wanted_text: str,
+    minimum_text: str,
+    _view: FolderView,
+    _standings: Standings,
+    _wanted: Wanted,
+    _minimum: Minimum,
+) -> list[list[int]]:
+    del state, wanted_text, minimum_text
+    return queue(_view, _standings, _wanted, _minimum)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _facts(
+    state: str, minimum_text: str, _view: FolderView, _standings: Standings, _minimum: Minimum
+) -> FolderFacts:
+    del state, minimum_text
+    decided = sum(is_decided(_standings.get(media, ())) for media in _view.media_ids)
+    return FolderFacts(tag_counts(_view, _standings, _minimum).most_common(), decided)

@@ -1,11 +1,12 @@
 from datetime import UTC, datetime
 
-from autotag.domain.ledger_entries import Action, Decision, EffectiveTag, Standing
+from autotag.domain.ledger_entries import ANY_TAG, Action, Decision, EffectiveTag, Standing
 from autotag.serving.studio.verdicts import (
     approvals,
     clearances,
     decisions_of_change,
     rejections_of_the_rest,
+    spelled,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,5 +41,21 @@ def test_approving_all_leaves_what_is_decided():
 
 
 def test_the_rest_is_rejected_and_decisions_can_be_taken_back():
-    assert rejections_of_the_rest(["m"], STANDINGS) == [Decision("m", "bird", Action.REJECT)]
+    assert rejections_of_the_rest(["m"], [], STANDINGS) == [Decision("m", "bird", Action.REJECT)]
     assert [each.tag for each in clearances(["m"], STANDINGS)] == ["cat", "owl", "dog"]
+
+
+def test_what_was_shown_beside_the_proposals_is_rejected_too_and_decisions_stand():
+    found = rejections_of_the_rest(["m"], ["elk", "cat", "dog"], STANDINGS)
+    assert [each.tag for each in found] == ["bird", "elk"]
+
+
+def test_an_image_with_nothing_to_reject_is_marked_as_looked_at_once():
+    assert rejections_of_the_rest(["new"], [], {}) == [Decision("new", ANY_TAG, Action.REJECT)]
+    looked_at = EffectiveTag(ANY_TAG, Standing.REJECTED, {}, {}, "ann", NOW)
+    assert rejections_of_the_rest(["new"], [], {"new": [looked_at]}) == []
+
+
+def test_a_typed_tag_takes_the_spelling_that_is_known():
+    assert spelled("  eiffel   TOWER ", ["Eiffel Tower"]) == "Eiffel Tower"
+    assert spelled("New  Thing", ["Eiffel Tower"]) == "new thing"

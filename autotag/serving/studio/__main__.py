@@ -1,0 +1,30 @@
+"""Runs the page's server with what the page needs loaded already, so that the first visitor does not wait for it.
+
+`autotag studio` starts it with the settings file, which may be empty, and the flags of Streamlit.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from streamlit.web.cli import main
+
+NEEDED = (
+    "pandas",
+    "autotag.pipeline.discover_folders",
+    "autotag.pipeline.fit_thresholds",
+    "autotag.pipeline.plan",
+    "autotag.review.boxed_picture",
+    "autotag.review.evidence",
+    "autotag.review.folder_view",
+    "autotag.review.learning_figures",
+    "autotag.review.source_pictures",
+)
+"""Not the page itself: its caches want to be made by a running server."""
+
+if __name__ == "__main__":
+    for name in NEEDED:
+        import_module(name)
+    _, config, *flags = sys.argv
+    sys.argv = ["streamlit", "run", str(Path(__file__).parent / "app.py"), *flags, "--", config]
+    main(prog_name="streamlit")

@@ -1,0 +1,103 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from autotag.pipeline.plan import PipelinePlan
+from autotag.serving.studio.sidebar import FITTED, FIXED, Choices
+from autotag.settings import Settings
+from autotag_tests.conftest import Archive
+from autotag_tests.pipeline import threshold_steps as steps
+
+Shown = Callable[[], AppTest]
+MODE = "Believe a tag by"
+ASKED = '\n[thresholds]\ntarget_precision = {}\n[labels]\nfile = "none.txt"\nthreshold = 0.3\n'
+
+
+def sidebar(config: str) -> None:
+    """What Streamlit runs: the sidebar alone."""
+    from pathlib import Path
+
+    import streamlit as st
+
+    from autotag.serving.studio.sidebar import choices, places, settings_of_sidebar
+    from autotag.serving.studio.workbench import Workbench
+
+    where = places()
+    settings, overrides = settings_of_sidebar(Path(config), where.settings)
+    st.session_state["chosen"] = choices(Workbench.of(settings), overrides, where)
+
+
+@pytest.fixture
+def shown(settings_file: Path) -> Shown:
+    """Shows the sidebar of the settings file as it is now, over a data root without folders."""
+    (settings_file.parent / "data" / "target").mkdir(parents=True)
+    return lambda: AppTest.from_function(sidebar, args=(str(settings_file),), default_timeout=60).run()
+
+
+def chosen(page: AppTest) -> Choices:
+    assert not page.exception
+    return page.session_state["chosen"]
+
+
+def moved(page: AppTest, slider: str, value: float) -> Choices:
+    return chosen(page.slider(key=slider).set_value(value).run())
+
+
+def by(page: AppTest, mode: str) -> Choices:
+    return chosen(page.get("button_group")[0].set_value([mode]).run())
+
+
+def ask(settings_file: Path, precision: float) -> Settings:
+    return steps.asking(settings_file, ASKED.format(precision))
+
+
+def test_without_a_target_the_fixed_thresholds_hold_and_commands_are_told_nothing(
+    shown: Shown, settings: Settings
+) -> None:
+    found = chosen(shown())
+    assert found.minimum.of("vote", "bird") == settings.tagging.threshold
+    assert found.minimum.of("zero_shot", "bird") == settings.labels.threshold
+    assert found.overrides == {}
+
+
+def test_what_is_believed_from_a_moved_slider_on_is_what_commands_give_from_then_on(shown: Shown) -> None:
+    page = shown()
+    assert moved(page, "vote", 0.6).overrides == {"tagging.threshold": 0.6}
+    found = moved(page, "label", 0.1)
+    assert found.overrides == {"tagging.threshold": 0.6, "labels.threshold": 0.1}
+    assert found.minimum.by_source == {"vote": 0.6, "zero_shot": 0.1}
+
+
+@pytest.mark.parametrize("precision", [0.3, 0.8, 0.995])
+def test_a_target_of_the_file_is_where_the_page_starts(
+    shown: Shown, settings_file: Path, precision: float
+) -> None:
+    ask(settings_file, precision)
+    page = shown()
+    assert chosen(page).overrides == {"thresholds.target_precision": precision}
+    assert page.slider(key="precision").value == precision
+    assert "never fitted" in page.warning[0].value
+
+
+def test_fixed_thresholds_are_handed_to_commands_over_a_target_of_the_file(
+    shown: Shown, settings_file: Path
+) -> None:
+    ask(settings_file, 0.8)
+    page = shown()
+    assert by(page, FIXED).overrides == {"thresholds.target_precision": 0.0}
+    assert by(page, FITTED).overrides == {"thresholds.target_precision": 0.8}
+
+
+def test_labels_that_nothing_was_fitted_to_keep_the_threshold_of_the_settings(
+    shown: Shown, settings_file: Path, plan: PipelinePlan, archive: Archive
+) -> None:
+    steps.odd_archive(plan, archive)
+    fitted = steps.table(plan, ask(settings_file, 0.8))
+    assert set(fitted.defaults()) == {"vote"}
+    page = shown()
+    minimum = chosen(page).minimum
+    assert not page.warning
+    assert minimum.of("vote", "red") == pytest.approx(fitted.minimum("vote", "red", 0.0))
+    assert minimum.of("zero_shot", "red") == 0.3
