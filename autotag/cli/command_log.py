@@ -28,6 +28,7 @@ class CommandLog:
         Raises:
             UnwritableRootError: the file system refuses.
         """
+        from autotag.storage.run_records import write_once
         from autotag.storage.tables import write_text
 
         self._verb = verb
@@ -35,7 +36,7 @@ class CommandLog:
         self.run = _new_run(layout, verb)
         self.path: UPath = layout.run_log(self.run)
         self.config: UPath = layout.run_config(self.run)
-        write_text(self.config, json.dumps(settings.as_record(), indent=2, sort_keys=True) + "\n")
+        write_once(self.config, json.dumps(settings.as_record(), indent=2, sort_keys=True) + "\n")
         write_text(self.path, "")
 
     def step(self, folder: str, asset: str, facts: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """autotag sidecars: approved tags into XMP sidecars beside the images; what would be written; and taking a run back."""
 
 import shlex
+import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from autotag.cli.session import Session
 from autotag.cli.sidecar_lines import print_diff, print_undone, print_written
 from autotag.cli.summary import print_json
 from autotag.domain.identity import folder_path
-from autotag.errors import MissingInputError, SidecarError, UsageError
+from autotag.errors import AutotagError, MissingInputError, SettingsError, SidecarError, UsageError
 from autotag.storage.folder_files import printable
 
 if TYPE_CHECKING:
@@ -111,22 +112,48 @@ def show_folders(
     """Show what would be written; nothing is, but for the plan where one is to be kept.
 
     Raises:
-        AutotagError: a folder cannot be looked at.
+        SettingsError: settings that no folder can be looked at with.
+        UnwritableRootError: the plan cannot be written.
+        typer.Exit: some folders cannot be looked at; standard error names each.
     """
+    from autotag.review.sidecars.plan_file import write_plan
+
+    planned, failed = _looked_at(session, found, plan)
+    if save_plan and planned:
+        write_plan(save_plan, planned)
+    if as_json:
+        folders = {_shown(key): _record(each) for key, each in planned.items()}
+        print_json(dry_run=True, folders=folders, failed=failed)
+    else:
+        for key, each in planned.items():
+            print_diff(Console(), _shown(key), each)
+    if failed:
+        told = [f"- {folder}: {sentence}\n" for folder, sentence in failed.items()]
+        total = len(planned) + len(failed)
+        sys.stderr.write(f"error: {len(failed):,} of {total:,} folders failed:\n{''.join(told)}")
+        raise typer.Exit(1)
+
+
+def _looked_at(
+    session: Session, found: FoundFolders, plan: Path | None
+) -> "tuple[dict[str, FolderSidecars], dict[str, str]]":
+    """What would be written, by folder key, and why other folders cannot be looked at, by their path."""
     from autotag.review.sidecars.folder import folder_sidecars
-    from autotag.review.sidecars.plan_file import read_plan, write_plan
+    from autotag.review.sidecars.plan_file import read_plan
 
     planned: dict[str, FolderSidecars] = {}
+    failed: dict[str, str] = {}
     for key in found.keys:
-        expected = read_plan(str(plan), key) if plan else None
-        planned[key] = folder_sidecars(session.layout, session.settings, key, dry_run=True, expected=expected)
-    if save_plan:
-        write_plan(save_plan, {key: each.sidecars for key, each in planned.items()})
-    if as_json:
-        print_json(dry_run=True, folders={_shown(key): _record(each) for key, each in planned.items()})
-        return
-    for key, each in planned.items():
-        print_diff(Console(), _shown(key), each)
+        try:
+            expected = read_plan(str(plan), key) if plan else None
+            planned[key] = folder_sidecars(
+                session.layout, session.settings, key, dry_run=True, expected=expected
+            )
+        except SettingsError:
+            raise
+        except AutotagError as error:
+            failed[_shown(key)] = str(error)
+    return planned, failed | dict(found.unreadable)
 
 
 def undo_folders(session: Session, found: FoundFolders, run: str, *, as_json: bool) -> None:

@@ -29,7 +29,7 @@ LOG_LINES = 20
 """Of the log, shown when the UI ends by itself."""
 
 POOLS = ("source", "reference", "target")
-"""Of the assets: one a group."""
+"""Of the assets; those of review take the pool of what they work on."""
 
 
 def up(

@@ -1,11 +1,11 @@
 """Approved voters: regions of target images whose tags people approved, searched beside the released index.
 
 A small table of its own, so that what was decided counts at the next run and no index is built for it. It is made again when
-somebody has decided something since, or a folder was embedded again.
+tags of approved images are others, or a folder was embedded again; folders that this leaves as they were are not read again.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,25 +14,22 @@ import numpy.typing as npt
 import pyarrow as pa
 from upath import UPath
 
-from autotag.domain.arrow_columns import codes, is_in
+from autotag.domain.arrow_columns import codes
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import folder_key
-from autotag.domain.ledger_entries import Standing
 from autotag.domain.near_duplicates import Hashes, hashes_of
-from autotag.domain.schemas import approved_voters as voters_schema
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.errors import PermanentError
 from autotag.models.protocols import Vectors
 from autotag.pipeline.discover_folders import target_folder_paths
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.voter_table import TABLE, ApprovedImages, model_of, write_voters
 from autotag.review.ledger.place import ledger_url
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag.storage.fingerprints import file_version, fingerprint
 from autotag.storage.roots import is_local
-from autotag.storage.tables import Stamp, TableWriter, read_schema, read_stamp, read_table
-
-TABLE = "approved_voters"
+from autotag.storage.tables import Stamp, read_stamp, read_table
 
 Ints = npt.NDArray[np.int64]
 
@@ -92,7 +89,7 @@ def existing_ledger(plan: PipelinePlan, settings: Settings) -> Iterator[TagLedge
 
 def embedded_folders(plan: PipelinePlan) -> list[str]:
     """Keys of the folders that are embedded with the plan's model, in order of their paths."""
-    return [key for key in _folder_versions(plan) if _model_of(plan, key) == plan.model_id]
+    return [key for key in _folder_versions(plan) if model_of(plan, key) == plan.model_id]
 
 
 def approved_voters(plan: PipelinePlan, ledger: TagLedger, weight: float) -> ApprovedVoters | None:
@@ -110,14 +107,19 @@ def approved_voters(plan: PipelinePlan, ledger: TagLedger, weight: float) -> App
     """
     if weight <= 0:
         raise ValueError(f"weight {weight} of approved voters must be above 0; without a weight ask for none")
-    path = plan.layout.approved_voters(plan.model_id)
     position = ledger.position()
     folders = _folder_versions(plan) if position else {}
     if not folders:
         return None
-    wanted = fingerprint(position=position, folders=folders, model=plan.model_id)
-    if not _is_made(path, wanted):
-        _write(plan, ledger, list(folders), Stamp(TABLE, plan.model_id, wanted))
+    path = plan.layout.approved_voters(plan.model_id)
+    seen, stamp = fingerprint(position=position, folders=folders, model=plan.model_id), read_stamp(path)
+    if not _is_made(stamp, seen=seen):
+        approved = ApprovedImages.of(ledger)
+        wanted = fingerprint(
+            tags=approved.tags, rejected=approved.rejected, folders=folders, model=plan.model_id
+        )
+        if not _is_made(stamp, wanted=wanted):
+            write_voters(plan, approved, folders, Stamp(TABLE, plan.model_id, wanted, {"seen": seen}))
     return _read(path, weight)
 
 
@@ -132,74 +134,11 @@ def _folder_versions(plan: PipelinePlan) -> dict[str, str]:
     return found
 
 
-def _is_made(path: UPath, wanted: str) -> bool:
-    stamp = read_stamp(path)
-    return stamp is not None and (stamp.table, stamp.fingerprint) == (TABLE, wanted)
-
-
-def _write(plan: PipelinePlan, ledger: TagLedger, folders: list[str], stamp: Stamp) -> None:
-    approved = dict(ledger.approved_media())
-    mine = [key for key in folders if _model_of(plan, key) == plan.model_id]
-    dim = _dim(plan, mine)
-    left, counts = dict(approved), StepCounts(taken=len(approved), units=len(mine))
-    with TableWriter(plan.layout.approved_voters(plan.model_id), voters_schema(dim), stamp) as writer:
-        for key in mine:
-            for rows in _voters_of(plan, ledger, key, left):
-                writer.write(rows)
-        counts.regions, counts.made = writer.rows, len(approved) - len(left)
-        counts.rejected = len(left)
-        stamp.extra["counts"] = counts.close(TABLE).to_record()
-
-
-def _model_of(plan: PipelinePlan, key: str) -> str:
-    stamp = read_stamp(plan.layout.folder_tables(key).embeddings)
-    return stamp.model_id if stamp else ""
-
-
-def _dim(plan: PipelinePlan, folders: list[str]) -> int:
-    if not folders:
-        return 1
-    schema = read_schema(plan.layout.folder_tables(folders[0]).embeddings)
-    return schema.field("embedding").type.list_size
-
-
-def _voters_of(
-    plan: PipelinePlan, ledger: TagLedger, key: str, left: dict[str, tuple[str, ...]]
-) -> Iterator[pa.Table]:
-    """Rows of the images of a folder that are still left, which they are no longer then."""
-    tables = plan.layout.folder_tables(key)
-    images = read_table(tables.images, ["file", "media_id", "phash"], made_by=f"target_images of {key}")
-    images = images.filter(pa.array(is_in(images["media_id"], list(left))))
-    if not images.num_rows:
-        return
-    hashes = dict(zip(images["media_id"].to_pylist(), images["phash"].to_pylist(), strict=True))
-    columns = ["file", "media_id", "region_index", "box_xyxy_px", "embedding"]
-    rows = read_table(tables.embeddings, columns, made_by=f"target_embeddings of {key}")
-    rows = rows.filter(pa.array(is_in(rows["media_id"], list(hashes))))
-    first_file: dict[str, str] = {}
-    for file, media in zip(rows["file"].to_pylist(), rows["media_id"].to_pylist(), strict=True):
-        first_file.setdefault(media, file)
-    rows = rows.filter(pa.array(is_in(rows["file"], list(first_file.values()))))
-    rejected = _rejected(ledger, list(first_file))
-    media = rows["media_id"].to_pylist()
-    of_images = {
-        "folder": pa.array([key] * len(media), pa.string()),
-        "phash": pa.array([hashes[name] for name in media], pa.string()),
-        "tags": pa.array([left[name] for name in media], pa.list_(pa.string())),
-        "rejected": pa.array([rejected[name] for name in media], pa.list_(pa.string())),
-    }
-    for name, column in of_images.items():
-        rows = rows.append_column(name, column)
-    yield rows.select(voters_schema(1).names)
-    for name in first_file:
-        del left[name]
-
-
-def _rejected(ledger: TagLedger, media_ids: list[str]) -> Mapping[str, list[str]]:
-    return {
-        media: sorted(each.tag for each in tags if each.standing is Standing.REJECTED)
-        for media, tags in ledger.effective(media_ids).items()
-    }
+def _is_made(stamp: Stamp | None, *, seen: str = "", wanted: str = "") -> bool:
+    """Whether the table is of these decisions and folders: the very same, or others that come to the same voters."""
+    if stamp is None or stamp.table != TABLE or "folders" not in stamp.extra:
+        return False
+    return stamp.extra["seen"] == seen or stamp.fingerprint == wanted
 
 
 def _read(path: UPath, weight: float) -> ApprovedVoters | None:

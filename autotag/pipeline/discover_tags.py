@@ -33,6 +33,9 @@ from autotag.pipeline.unexplained_regions import RegionPool, gather, region_name
 from autotag.settings import Settings
 from autotag.storage.tables import Stamp
 
+STALE_TOLD = 5
+"""Folders that a note names at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
@@ -59,31 +62,45 @@ def discover_tags(plan: PipelinePlan, key: str | None, settings: Settings) -> Di
     """Look through one folder, or without a key through all that are embedded with the model, and write table and page.
 
     A voter explains a region that is near enough to it if the region's image has a tag; a label explains those over its
-    threshold. Decisions of people count as tags. The ledger is only read.
+    threshold. Decisions of people count as tags. The ledger is only read. Without a key, folders whose vectors or tags are of
+    an earlier state of them are left out, which is a note.
 
     Raises:
-        MissingInputError: the folder is not embedded, or its vectors or tags are of an earlier state of it.
+        MissingInputError: the folder is not embedded, or its vectors or tags are of an earlier state of it; or fitted
+            thresholds are asked for, and are not there.
         ModelMismatchError: it was embedded with another model.
         SettingsError: a detector or API that cannot be made, or an API without an endpoint.
     """
     keys = embedded_folders(plan) if key is None else [key]
     notes: list[str] = []
     embed = text_vectors(plan, settings, notes)
-    labels, reference = rules_of_labels(settings), current_reference(plan, settings)
+    labels, reference = rules_of_labels(plan, settings), current_reference(plan, settings)
     mapping = reference.mapping if reference else None
     namer = open_namer(plan, settings, mapping, labels.labels if labels else (), embed)
     with existing_ledger(plan, settings) as ledger:
         explainers = open_explainers(plan, settings, (reference, labels, ledger), embed, notes)
-        pool = gather(plan, keys, explainers, settings.discovery.max_regions)
+        pool = gather(plan, keys, explainers, settings.discovery.max_regions, leave_stale=key is None)
+    if pool.stale:
+        notes.append(_left_out(pool, len(keys)))
     forms = cluster_regions(pool, settings.discovery.min_images)
     if notice := tell_departure(namer, len(forms)):
         notes.append(notice)
     clusters = _write(plan, key, (pool, forms), (namer, settings), notes)
     counts = StepCounts(
-        taken=pool.images, made=pool.images, regions=pool.counts.taken, units=len(keys), notes=notes
+        taken=pool.images,
+        made=pool.images,
+        regions=pool.counts.taken,
+        units=len(keys) - len(pool.stale),
+        notes=notes,
     )
     paths = clusters_path(plan.layout, key), page_path(plan.layout, key)
     return Discovered(counts.close("tag_discovery"), pool.counts, clusters, notes, *paths)
+
+
+def _left_out(pool: RegionPool, folders: int) -> str:
+    told = [f"{folder_path(key)} ({error})" for key, error in pool.stale.items()]
+    more = f"; and {len(told) - STALE_TOLD} more" if len(told) > STALE_TOLD else ""
+    return f"{len(told)} of {folders} folders were left out: {'; '.join(told[:STALE_TOLD])}{more}"
 
 
 def _write(

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from autotag.models.protocols import Vectors
 from autotag.pipeline.approved_voters import approved_voters
 from autotag.pipeline.discovery_words import TextVectors
+from autotag.pipeline.fit_thresholds import ranking_in_use
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.score_labels import LabelRules, label_rules
 from autotag.pipeline.unexplained_regions import Explainers, Nearest
@@ -18,14 +19,17 @@ from autotag.storage.label_files import label_file
 from autotag.storage.releases import current_version
 
 
-def rules_of_labels(settings: Settings) -> LabelRules | None:
-    """The settings' label list; None where none is there and none was asked for.
+def rules_of_labels(plan: PipelinePlan, settings: Settings) -> LabelRules | None:
+    """The settings' label list, with the thresholds that proposals have; None where none is there and none was asked for.
 
     Raises:
         BadLabelsError: the list that the settings name is not there, or cannot be used.
+        MissingInputError: fitted thresholds are asked for, and are not there.
     """
     is_named = settings.labels.file != Labels().file
-    return label_rules(settings) if is_named or label_file(settings).exists() else None
+    if not is_named and not label_file(settings).exists():
+        return None
+    return label_rules(settings, ranking_in_use(plan, settings))
 
 
 def current_reference(plan: PipelinePlan, settings: Settings) -> Reference | None:

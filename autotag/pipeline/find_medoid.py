@@ -1,12 +1,13 @@
 """folder_medoid: the image that stands for a folder, and one CSV of all folders' medoids."""
 
 import csv
+import hashlib
 import io
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +21,13 @@ from autotag.domain.medoid import medoid
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.pipeline.folder_embeddings import embeddings_stamp, refuse_stale_embeddings
 from autotag.pipeline.plan import PipelinePlan
+from autotag.review.sheet.columns import guarded, unguarded
 from autotag.storage.folder_files import printable
 from autotag.storage.layout import RESULT_NAMES, Layout
 from autotag.storage.locks import held, medoids_lock
 from autotag.storage.removal import remove_file
 from autotag.storage.roots import is_local
-from autotag.storage.tables import iter_batches, write_text
+from autotag.storage.tables import iter_batches, write_bytes, write_text
 
 COLUMNS = ("folder", "medoid_rel_path", "cosine_to_centroid")
 NO_IMAGES = "the folder has no embedded images, so none stands for it"
@@ -42,7 +44,7 @@ def find_medoid(plan: PipelinePlan, key: str) -> StepCounts:
     made_from = embeddings_stamp(plan, key).fingerprint
     path = plan.layout.folder_tables(key).medoid
     known = _read(path)
-    if known.get("made_from") == made_from and _row(known) in _rows(plan.layout):
+    if known.get("made_from") == made_from and _row(known) in _listed(plan.layout, plan.model_id).rows:
         images = int(known["images"])
         return StepCounts(taken=images, made=images, units=1, resumed=1)
     rows = _whole_images(plan, key)
@@ -52,6 +54,7 @@ def find_medoid(plan: PipelinePlan, key: str) -> StepCounts:
     if found is None:
         remove_file(path)
         counts.notes.append(NO_IMAGES)
+        document = None
     else:
         document = {
             "folder": key,
@@ -63,40 +66,80 @@ def find_medoid(plan: PipelinePlan, key: str) -> StepCounts:
             "made_from": made_from,
         }
         write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
-    write_medoids(plan.layout, plan.model_id)
+    _put(plan, key, document)
     return counts
 
 
 def write_medoids(layout: Layout, model_id: str) -> None:
     """Write the CSV of all folders that have a medoid of this model, by folder; RFC 4180, UTF-8.
 
-    `medoid_rel_path` is relative to the target root. Folders that end at once write one after the other, each of them
-    all that there is by then.
+    `medoid_rel_path` is relative to the target root. A cell that a spreadsheet program would take for a formula gets an
+    apostrophe before it, as in the review sheet.
 
     Raises:
         InUseError: another process writes it, and does not come to an end.
     """
     with held(medoids_lock(layout)):
-        found = (_read(path) for path in _medoid_files(layout.target_processed))
-        documents = [each for each in found if each.get("model_id") == model_id]
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        writer.writerows(sorted(map(_row, documents)))
-        write_text(layout.medoids, text.getvalue())
+        _rewrite(layout, model_id)
+
+
+def _put(plan: PipelinePlan, key: str, document: dict[str, Any] | None) -> None:
+    """Put a folder's row in its place in the CSV, or take it out; others are looked at only where the CSV is of no use."""
+    layout = plan.layout
+    with held(medoids_lock(layout)):
+        listed = _listed(layout, plan.model_id)
+        if not listed.is_known:
+            _rewrite(layout, plan.model_id)
+            return
+        folder = guarded(printable(folder_path(key)))
+        rows = [row for row in listed.rows if row[0] != folder]
+        _write(layout, plan.model_id, [*rows, _row(document)] if document else rows)
+
+
+def _rewrite(layout: Layout, model_id: str) -> None:
+    found = (_read(path) for path in _medoid_files(layout.target_processed))
+    _write(layout, model_id, [_row(each) for each in found if each.get("model_id") == model_id])
+
+
+def _write(layout: Layout, model_id: str, rows: list[list[str]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows(sorted(rows, key=_folder))
+    data = text.getvalue().encode("utf-8")
+    write_bytes(layout.medoids, data)
+    write_text(layout.medoids_state, _state(model_id, data), durable=False)
+
+
+def _folder(row: list[str]) -> str:
+    return unguarded(row[0])
+
+
+def _state(model_id: str, data: bytes) -> str:
+    return f"{model_id} {hashlib.sha256(data).hexdigest()}"
 
 
 def _row(document: dict[str, Any]) -> list[str]:
     folder = printable(folder_path(document["folder"]))
-    return [folder, f"{folder}/{document['file']}", f"{document['cosine_to_centroid']:.6f}"]
+    cells = [folder, f"{folder}/{document['file']}"]
+    return [*map(guarded, cells), f"{document['cosine_to_centroid']:.6f}"]
 
 
-def _rows(layout: Layout) -> list[list[str]]:
-    """Rows of the CSV as it is; none where there is none."""
+class _Listed(NamedTuple):
+    """The CSV as it is: whether it is whole and of the model; its rows, none where it is not."""
+
+    is_known: bool
+    rows: list[list[str]]
+
+
+def _listed(layout: Layout, model_id: str) -> _Listed:
     try:
-        return list(csv.reader(io.StringIO(layout.medoids.read_bytes().decode("utf-8"), newline="")))
-    except (FileNotFoundError, UnicodeDecodeError, csv.Error):
-        return []
+        data, state = layout.medoids.read_bytes(), layout.medoids_state.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return _Listed(False, [])
+    if state != _state(model_id, data):
+        return _Listed(False, [])
+    return _Listed(True, list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))[1:])
 
 
 def _whole_images(plan: PipelinePlan, key: str) -> pa.Table:

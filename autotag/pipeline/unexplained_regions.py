@@ -67,6 +67,7 @@ class RegionPool:
         images: files that were looked at.
         places: columns `PLACES`, one row a region.
         vectors: float32 (n, dim), likewise; None before any were offered.
+        stale: folders that were left out because they are of an earlier state, and what each lacks.
     """
 
     limit: int
@@ -74,6 +75,7 @@ class RegionPool:
     images: int = 0
     places: pa.Table = field(default_factory=_no_places)
     vectors: Vectors | None = None
+    stale: dict[str, MissingInputError] = field(default_factory=dict)
     _draws: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     _seen: set[int] = field(default_factory=set)
 
@@ -103,8 +105,17 @@ def region_names(places: pa.Table) -> list[str]:
     return [region_id(*each) for each in zip(places["media_id"].to_pylist(), index, strict=True)]
 
 
-def gather(plan: PipelinePlan, keys: Sequence[str], explainers: Explainers, limit: int) -> RegionPool:
+def gather(
+    plan: PipelinePlan, keys: Sequence[str], explainers: Explainers, limit: int, *, leave_stale: bool = False
+) -> RegionPool:
     """Regions of some folders that nothing explains.
+
+    Args:
+        plan: where things are, and which model.
+        keys: of the folders.
+        explainers: what explains a region.
+        limit: most regions kept.
+        leave_stale: leave out folders that would be a `MissingInputError`; the pool tells them.
 
     Raises:
         MissingInputError: a folder is not embedded, or its vectors or tags are of an earlier state of it.
@@ -112,18 +123,28 @@ def gather(plan: PipelinePlan, keys: Sequence[str], explainers: Explainers, limi
     """
     pool = RegionPool(limit)
     for key in keys:
-        path = plan.layout.folder_tables(key).embeddings
-        check = refuse_stale_embeddings(plan, key)
-        rows = read_table(path, COLUMNS, made_by=f"target_embeddings of {key}", check=check)
-        vectors = vectors_from_arrow(rows["embedding"])
-        rows = rows.drop_columns(["embedding"])
-        rows = rows.append_column("folder", pa.array([key] * rows.num_rows, pa.string())).select(PLACES)
-        chosen = _unexplained(plan, key, rows, vectors, explainers)
-        pool.images += len(rows["file"].unique())
-        pool.counts.taken += rows.num_rows
-        pool.counts.explained += int((~chosen).sum())
-        pool.offer(rows.filter(pa.array(chosen)), vectors[chosen])
+        try:
+            _take(pool, plan, key, explainers)
+        except MissingInputError as error:
+            if not leave_stale:
+                raise
+            pool.stale[key] = error
     return pool
+
+
+def _take(pool: RegionPool, plan: PipelinePlan, key: str, explainers: Explainers) -> None:
+    """Offer what nothing explains in a folder; the pool stays as it is where the folder is refused."""
+    path = plan.layout.folder_tables(key).embeddings
+    check = refuse_stale_embeddings(plan, key)
+    rows = read_table(path, COLUMNS, made_by=f"target_embeddings of {key}", check=check)
+    vectors = vectors_from_arrow(rows["embedding"])
+    rows = rows.drop_columns(["embedding"])
+    rows = rows.append_column("folder", pa.array([key] * rows.num_rows, pa.string())).select(PLACES)
+    chosen = _unexplained(plan, key, rows, vectors, explainers)
+    pool.images += len(rows["file"].unique())
+    pool.counts.taken += rows.num_rows
+    pool.counts.explained += int((~chosen).sum())
+    pool.offer(rows.filter(pa.array(chosen)), vectors[chosen])
 
 
 def _unexplained(

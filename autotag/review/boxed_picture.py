@@ -48,15 +48,28 @@ def boxes_of(tables: FolderTables, key: str, file: str) -> list[DrawnBox]:
 
 
 def boxed_picture(
-    folder: UPath, file: str, limits: ImageLimits, boxes: Sequence[DrawnBox], long_edge_px: int
+    folder: UPath,
+    file: str,
+    limits: ImageLimits,
+    boxes: Sequence[DrawnBox],
+    long_edge_px: int,
+    media_id: str = "",
 ) -> bytes:
     """The image, shrunk to a long edge, with its boxes: a JPEG.
 
+    Args:
+        folder: where it lies.
+        file: its name.
+        limits: what to refuse.
+        boxes: in pixels of the upright image as it was scanned.
+        long_edge_px: of the result, at most.
+        media_id: of the image that the boxes belong to; empty where any will do.
+
     Raises:
-        RejectedImageError: it cannot be read or decoded.
+        RejectedImageError: it cannot be read or decoded, or is another image than that by now.
         MissingInputError: the folder is gone.
     """
-    data = read_file(folder, file)
+    data = read_file(folder, file, media_id)
     width_px = probe_image(data, limits).width
     picture = Image.fromarray(decode_small(data, limits, long_edge_px).pixels)
     scale = picture.width / width_px

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ class FolderView:
         files: names, relative to the folder.
         media_ids: hex SHA-256 of the bytes.
         sizes_px: width and height.
-        suggestions: of both sources, by falling score a source.
+        suggestions: of both sources, by falling score a source; also those that the vote left undecided.
         reasons: why the vote gave an image nothing; empty where it gave something, or has not been asked.
         groups: smallest image number of each image's look-alikes.
         has_votes: whether the vote has been asked.
@@ -105,11 +106,14 @@ def _votes(
     if not files or not tables.tags.exists():
         return {}, {}
     images = json.loads(tables.tags.read_text(encoding="utf-8"))["images"]
-    given = {
-        image["file"]: tuple(Suggestion(tag["tag"], "vote", tag["score"]) for tag in image["tags"])
-        for image in images
-    }
+    given = {image["file"]: _by_score([*image["tags"], *image.get("undecided", ())]) for image in images}
     return given, {image["file"]: image["reason"] for image in images if "reason" in image}
+
+
+def _by_score(tags: list[dict[str, Any]]) -> tuple[Suggestion, ...]:
+    """Each tag has a threshold of its own, so an undecided one may have more than a given one."""
+    found = [Suggestion(tag["tag"], "vote", tag["score"]) for tag in tags]
+    return tuple(sorted(found, key=lambda each: -each.score))
 
 
 def _labels(tables: FolderTables, files: list[str]) -> dict[str, tuple[Suggestion, ...]]:

@@ -9,8 +9,9 @@ which is why the numbers they rest on stand beside them.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Self
 
 import pyarrow as pa
 
@@ -82,26 +83,17 @@ def learning_figures(ledger: TagLedger) -> LearningFigures:
 
     Reads the history of each decided image, so a page should keep them until `position` moves.
     """
-    last, spoken = 0, dict[str, datetime]()
-    decided: list[LedgerEvent] = []
-    media: dict[str, None] = {}
-    for event in ledger.decisions_since(0):
-        media.setdefault(event.media_id)
-        if event.action in JUDGEMENTS:
-            spoken.setdefault(event.tag, event.at)
-        if event.actor_kind == PERSON:
-            decided.append(event)
-        last = event.number
-    # Read after the decisions: of all that were read, the run is among them. What came since is left out below.
+    known = _Decisions.of(ledger)
+    # Read after the decisions, so that the runs of all of them are among these.
     runs = {run.run_id: (run.kind, run.at) for run in ledger.runs()}
-    said = [event for event in decided if runs[event.run_id][0] == PERSON]
+    said = [event for event in known.of_people if runs[event.run_id][0] == PERSON]
     tags: defaultdict[str, _OfTag] = defaultdict(_OfTag)
-    images = _count_standing(ledger, media, tags)
-    for _, history in ledger.histories(media):
-        for judged in _judged(event for event in history if event.number <= last):
-            began = runs[judged.proposal.run_id][1]
-            is_right = judged.word.action is not Action.REJECT
-            tags[judged.word.tag].judge(is_after=began > spoken[judged.word.tag], is_right=is_right)
+    images = _count_standing(ledger, known.media, tags)
+    for _, history in ledger.histories(known.media):
+        for judged in _judged(event for event in history if event.number <= known.last):
+            word, began = judged.word, runs[judged.proposal.run_id][1]
+            is_after = began > known.first_spoken[word.tag]
+            tags[word.tag].judge(is_after=is_after, is_right=word.action is not Action.REJECT)
     minutes, timed = _active(said)
     return LearningFigures(
         by_tag=_table(tags),
@@ -111,6 +103,28 @@ def learning_figures(ledger: TagLedger) -> LearningFigures:
         active_minutes=minutes,
         decisions_per_minute=timed / minutes if minutes else None,
     )
+
+
+@dataclass(slots=True)
+class _Decisions:
+    """All decisions up to the event `last`; others may be made while the figures are added up."""
+
+    last: int = 0
+    media: dict[str, None] = field(default_factory=dict)
+    first_spoken: dict[str, datetime] = field(default_factory=dict)
+    of_people: list[LedgerEvent] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, ledger: TagLedger) -> Self:
+        known = cls()
+        for event in ledger.decisions_since(0):
+            known.last = event.number
+            known.media.setdefault(event.media_id)
+            if event.action in JUDGEMENTS:
+                known.first_spoken.setdefault(event.tag, event.at)
+            if event.actor_kind == PERSON:
+                known.of_people.append(event)
+        return known
 
 
 @dataclass(frozen=True, slots=True)

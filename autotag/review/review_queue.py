@@ -1,5 +1,6 @@
 """Which images of a folder wait for a person, and in which order."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,19 @@ Ints = npt.NDArray[np.int64]
 Standings = Mapping[str, Sequence[EffectiveTag]]
 """Effective tags by media id; an image that is not there has none."""
 
+ROUNDING = 5e-5
+"""tags.json has four digits: a tag that was given at its very threshold is not to be doubted for the fifth."""
+
 DOUBT_WIDTH = 0.25
 """Distance from its threshold at which a score leaves no doubt."""
 
 
 class Show(StrEnum):
-    """Which images to show."""
+    """Which images to show.
+
+    `ABSTAINED` are those of which nothing is believed: no source suggests a tag, or none with a score that is enough. What the
+    vote left undecided is among their suggestions, for a person to judge.
+    """
 
     EVERYTHING = "all"
     UNDECIDED = "undecided"
@@ -42,7 +50,7 @@ class Minimum:
     """Least score of a believed suggestion, by source, and by tag where it is known better.
 
     Attributes:
-        by_source: for all tags of a source.
+        by_source: for all tags of a source; nothing is believed of a source that is not there.
         by_tag: for (source, tag); infinite where no score is enough.
     """
 
@@ -51,11 +59,11 @@ class Minimum:
 
     def of(self, source: str, tag: str) -> float:
         """The least score."""
-        return self.by_tag.get((source, tag), self.by_source.get(source, 0.0))
+        return self.by_tag.get((source, tag), self.by_source.get(source, math.inf))
 
     def believes(self, suggestion: Suggestion) -> bool:
         """Whether the suggestion's score is enough."""
-        return suggestion.score >= self.of(suggestion.source, suggestion.tag)
+        return suggestion.score + ROUNDING >= self.of(suggestion.source, suggestion.tag)
 
 
 @dataclass(frozen=True, slots=True)

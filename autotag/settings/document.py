@@ -115,7 +115,10 @@ class Settings(Section):
             raise SettingsError(explain_overrides(error, Settings)) from error
 
     def as_record(self) -> dict[str, Any]:
-        """Plain values that `from_record` makes the same settings of, wherever it is called."""
+        """Plain values that `from_record` makes the same settings of, wherever it is called.
+
+        A password in `review.ledger` is among them, as it is: keep them where only their owner reads.
+        """
         return {
             "file": str(self.file or ""),
             "base": str(self.base),

@@ -275,6 +275,11 @@ class Layout:
         return self.data / "folder_medoids.csv"
 
     @property
+    def medoids_state(self) -> UPath:
+        """Which model the CSV of all folders' medoids is of, and its hash: whether a row can be put in its place."""
+        return self.data / ".folder_medoids.state"
+
+    @property
     def medoids_lock(self) -> UPath:
         """Held while the CSV of all folders' medoids is written."""
         return self.data / ".folder_medoids.lock"

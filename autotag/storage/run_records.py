@@ -9,9 +9,13 @@ from upath import UPath
 from autotag.storage.removal import temporary_name
 from autotag.storage.roots import is_local, make_directory, told_if_unwritable
 
+OWNER_ONLY = 0o600
+
 
 def write_once(path: UPath, text: str) -> str:
     """Write a file unless it is there, and return what it then holds; never seen half written.
+
+    On a local disk only its owner may read it: settings may hold the password of a database.
 
     Where a file system knows neither links nor conditional writes, two processes that start in the same
     moment may both write, and the later one stays.
@@ -31,7 +35,8 @@ def _write_local(path: UPath, data: bytes) -> None:
     place = Path(path.path)
     temporary = place.parent / temporary_name(place.name, uuid.uuid4().hex[:12])
     try:
-        with temporary.open("wb") as stream:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY)
+        with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())

@@ -63,6 +63,11 @@ def test_the_settings_are_frozen_beside_the_log(settings: Settings) -> None:
     assert log.path.parent.name.endswith("Z-scan")
 
 
+def test_only_its_owner_reads_settings_that_may_hold_a_password(settings: Settings) -> None:
+    log = log_of(settings)
+    assert Path(log.config.path).stat().st_mode & 0o777 == 0o600
+
+
 def test_commands_of_one_second_have_logs_of_their_own(settings: Settings) -> None:
     assert len({log_of(settings).run for _ in range(3)}) == 3
 

@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from autotag.reference.searcher import SearchOptions
 from autotag_tests.cli.conftest import Said
 from autotag_tests.conftest import Archive, Folders
 from autotag_tests.pipeline.reference_steps import build, colour_shard, coloured
+from autotag_tests.pipeline.review_steps import decide, open_ledger
 from autotag_tests.pipeline.target_steps import process
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
@@ -32,9 +34,18 @@ MAKERS = {
     "segment-target": (FOLDER, "target_processed"),
     "embed-target": (FOLDER, "target_processed/trip/embeddings"),
     "tag-target": (FOLDER, "target_processed/trip/tags.json"),
+    "scan": (FOLDER, "target_processed/trip/images.parquet"),
+    "thumbs": (FOLDER, "target_processed/trip/thumbnails"),
+    "embed": (FOLDER, "target_processed/trip/embeddings"),
+    "score": (FOLDER, "target_processed/trip/label_scores.parquet"),
+    "medoids": (FOLDER, "target_processed/trip/medoid.json"),
+    "export": (FOLDER, "target_processed/trip/review.csv"),
+    "run": (FOLDER, "target_processed"),
+    "sidecars": (FOLDER, "target_processed/trip/.sidecar_runs"),
 }
-"""Words of each verb that makes something, and what is taken away before, below the data root."""
-READERS = ("search", "evaluate", "up")
+"""Words of each verb that makes something by assets, and what it makes, below the data root; taken away before."""
+OTHERS = ("search", "evaluate", "up", "why", "discover", "thresholds", "studio")
+OF_GROUPS = ("ledger undo", "ledger diff", "ledger history", "ledger runs", "review import")
 
 
 @pytest.fixture
@@ -51,6 +62,9 @@ def elsewhere(
     folders.make("trip", {f"{colour}.png": coloured(colour, 50) for colour in ("red", "blue")})
     build(plan, "00000")
     process(plan, "trip")
+    (tmp_path / "labels.txt").write_text("red\nblue\n")
+    with open_ledger(plan) as ledger:
+        decide(ledger, plan, "trip", {"red.png": ["red"]})
     tag_folder(plan, "trip", VoteRules(k=4, min_votes=2), SearchOptions(threads=1))
     there = tmp_path.parent / f"{tmp_path.name} elsewhere" / "deep"
     there.mkdir(parents=True)
@@ -73,15 +87,17 @@ def test_a_verb_makes_its_result_where_the_named_file_says(
 ) -> None:
     words, taken_away = MAKERS[verb]
     missing = settings_file.parent / "data" / taken_away.format(model_id=plan.model_id)
-    shutil.rmtree(missing) if missing.is_dir() else missing.unlink()
+    shutil.rmtree(missing) if missing.is_dir() else missing.unlink(missing_ok=True)
     told = autotag(verb, *words, "--config", relative_to_here(settings_file), "--json")
     assert (told.code, told.err) == (0, "")
     assert missing.exists()
     steps = told.json["steps"]
     assert steps
-    for facts in steps.values():
-        assert Path(facts["path"]).exists()
-        assert Path(facts["path"]).is_relative_to(settings_file.parent / "data")
+    places = {asset: Path(facts["path"]) for asset, facts in steps.items() if "path" in facts}
+    assert steps.keys() - places.keys() <= {"tag_proposals"}  # what it makes lies in a database
+    for place in places.values():
+        assert place.exists()
+        assert place.is_relative_to(settings_file.parent / "data")
     assert (settings_file.parent / "data" / ".dagster").is_dir()
     assert nothing_was_made_in(elsewhere)
 
@@ -127,10 +143,73 @@ def test_the_ui_shows_what_the_named_file_says(
     assert nothing_was_made_in(elsewhere)
 
 
+def test_the_page_gets_the_named_file(
+    autotag: Autotag, elsewhere: Path, settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _, words: started.append(words))
+    assert autotag("studio", "--port", "47124", "--config", relative_to_here(settings_file)).code == 0
+    assert str(settings_file) in started[0]
+    assert nothing_was_made_in(elsewhere)
+
+
+def test_why_and_the_ledger_read_what_the_named_file_says(
+    autotag: Autotag, elsewhere: Path, settings_file: Path
+) -> None:
+    config = ("--config", relative_to_here(settings_file), "--json")
+    why = autotag("why", *FOLDER, "--file", "red.png", "--tag", "red", *config)
+    assert (why.code, [each["tag"] for each in why.json["tags"]]) == (0, ["red"])
+    (run,) = autotag("ledger", "runs", *config).json["runs"]
+    image = settings_file.parent / "data" / "target" / "trip" / "red.png"
+    assert [each["tag"] for each in autotag("ledger", "history", str(image), *config).json["tags"]] == ["red"]
+    refused = autotag("ledger", "diff", run["run_id"], run["run_id"], *config)
+    assert (refused.code, run["run_id"] in refused.err) == (
+        2,
+        True,
+    )  # it knows the run, which is no machine's
+    undone = autotag("ledger", "undo", "--run", run["run_id"], *config)
+    assert (undone.code, undone.json["undone"]) == (0, run["run_id"])
+    assert nothing_was_made_in(elsewhere)
+
+
+def test_a_sheet_is_imported_into_the_ledger_that_the_named_file_says(
+    autotag: Autotag, elsewhere: Path, settings_file: Path, plan: PipelinePlan
+) -> None:
+    config = ("--config", relative_to_here(settings_file), "--json")
+    assert autotag("export", *FOLDER, *config).code == 0
+    sheet = Path(plan.layout.folder_tables("trip").review_sheet.path)
+    sheet.write_text(sheet.read_text().replace(",red,", ",blue,"))
+    assert autotag("review", "import", str(sheet), *config).code == 0
+    with open_ledger(plan) as ledger:
+        assert [tags for _, tags in ledger.approved_media()] == [("blue",)]
+    assert nothing_was_made_in(elsewhere)
+
+
+@pytest.mark.slow
+def test_discovery_and_thresholds_go_where_the_named_file_says(
+    autotag: Autotag, elsewhere: Path, settings_file: Path, plan: PipelinePlan
+) -> None:
+    config = ("--config", relative_to_here(settings_file), "--json")
+    found = autotag("discover", *FOLDER, *config)
+    assert found.code == 0
+    assert Path(found.json["page"]).is_relative_to(settings_file.parent / "data")
+    fitted = autotag("thresholds", "--precision", "0.5", *config)
+    assert fitted.code == 0
+    assert plan.layout.thresholds(plan.model_id).is_file()
+    assert nothing_was_made_in(elsewhere)
+
+
+def commands_taking_the_option(group: Any, prefix: str = "") -> Iterator[str]:
+    """Names of a click group's commands that have `--config`, those of groups in it too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_taking_the_option(command, f"{prefix}{name} ")
+        elif any("--config" in each.opts for each in command.params):
+            yield prefix + name
+
+
 def test_every_verb_that_takes_the_option_is_tried_here() -> None:
     from autotag.cli.main import app
 
-    group = typer.main.get_command(app)
-    verbs = getattr(group, "commands")  # noqa: B009 - of a click group, which the type does not tell
-    taking = {name for name, verb in verbs.items() if any("--config" in each.opts for each in verb.params)}
-    assert taking == {*MAKERS, *READERS}
+    taking = set(commands_taking_the_option(typer.main.get_command(app)))
+    assert taking == {*MAKERS, *OTHERS, *OF_GROUPS}

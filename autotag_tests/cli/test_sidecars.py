@@ -9,7 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from autotag.cli.sidecars import sidecars
+from autotag.cli.plain_root import FoundFolders
+from autotag.cli.session import Session
+from autotag.cli.sidecars import show_folders, sidecars
+from autotag.domain.identity import folder_key
 from autotag.domain.ledger_entries import Action, Decision
 from autotag.errors import AutotagError, MissingInputError, SidecarError, UsageError
 from autotag.pipeline.list_target_images import list_target_images
@@ -17,6 +20,7 @@ from autotag.pipeline.plan import PipelinePlan
 from autotag.review.ledger.place import ledger_url
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.sidecars.fields import SUBJECT
+from autotag.review.sidecars.plan_file import read_plan
 from autotag.review.sidecars.xml_packet import read_packet
 from autotag.settings import Settings
 from autotag.storage.tables import read_table
@@ -84,6 +88,40 @@ def test_a_dry_run_prints_every_keyword_that_would_come_and_go(trip: Path, call:
     assert "merged  p001.xmp\n  + bird  XMP-dc:Subject\n  + bird  XMP-digiKam:TagsList" in told
     assert "trip: 2 images: 1 new, 1 merged, 0 unchanged, 0 rejected; nothing was written" in told
     assert snapshot(trip) == before
+
+
+def test_a_dry_run_goes_on_after_folders_that_cannot_be_looked_at(
+    trip: Path, folders: Folders, settings_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders.simple("a new one", 1)
+    found = FoundFolders((folder_key("a new one"), "trip"), {"locked": "/locked may not be read"})
+    session, kept = Session.open(settings_file), tmp_path / "plan.json"
+    with pytest.raises(typer.Exit) as ended:
+        show_folders(session, found, None, kept, as_json=False)
+    said = capsys.readouterr()
+    assert ended.value.exit_code == 1
+    assert "trip: 2 images: 1 new, 1 merged" in said.out
+    first, *rest = said.err.splitlines()
+    assert first == "error: 2 of 3 folders failed:"
+    assert rest[0].startswith("- a new one: ")
+    assert "images.parquet is not there" in rest[0]
+    assert rest[1:] == ["- locked: /locked may not be read"]
+    assert len(read_plan(str(kept), "trip").hashes) == 2
+
+    with pytest.raises(typer.Exit):
+        show_folders(session, found, None, None, as_json=True)
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (list(told["folders"]), list(told["failed"])) == (["trip"], ["a new one", "locked"])
+
+
+def test_a_dry_run_of_no_folder_that_can_be_looked_at_keeps_no_plan(
+    folders: Folders, call: Call, tmp_path: Path
+) -> None:
+    folders.simple("new", 1)
+    result = call("--folder", "new", "--dry-run", "--save-plan", str(tmp_path / "plan.json"))
+    assert result.exit_code == 1
+    assert "1 of 1 folders failed" in result.stderr
+    assert not (tmp_path / "plan.json").exists()
 
 
 def test_a_dry_run_for_scripts_has_the_hash_of_every_sidecar(trip: Path, call: Call) -> None:
@@ -215,8 +253,6 @@ def test_undo_of_a_run_that_never_was_is_told(trip: Path, call: Call) -> None:
 
 
 def test_the_asset_can_be_run_dry(trip: Path, call: Call, settings_file: Path) -> None:
-    from autotag.cli.session import Session
-
     session, before = Session.open(settings_file), snapshot(trip)
     session.make_home()
     config = {"ops": {"xmp_sidecars": {"config": {"dry_run": True}}}}

@@ -95,6 +95,7 @@ def test_a_folder_shows_each_step_and_where_its_result_lies(
         "target_crops": (5, 5, 0, 0, 10),
         "target_embeddings": (5, 5, 0, 0, 10),
         "folder_tags": (5, 5, 0, 0, 10),
+        "tag_proposals": (5, 5, 0, 0, 0),
     }
     rates_fit(told.out)
     tables = plan.layout.folder_tables("birds")

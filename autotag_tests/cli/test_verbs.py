@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from autotag import __version__
+from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.read_folder_tags import read_folder_tags
 from autotag_tests.cli.conftest import Said
 from autotag_tests.conftest import Archive, Folders
+from autotag_tests.pipeline.review_steps import media_of, open_ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
 
@@ -17,6 +20,7 @@ ONE = ("--shards", "00000")
 VERBS = (
     "demo",
     "up",
+    "studio",
     "sample",
     "segment-source",
     "embed-source",
@@ -25,8 +29,21 @@ VERBS = (
     "segment-target",
     "embed-target",
     "tag-target",
+    "scan",
+    "thumbs",
+    "embed",
+    "score",
+    "medoids",
+    "export",
+    "run",
+    "sidecars",
+    "discover",
     "search",
+    "why",
     "evaluate",
+    "thresholds",
+    "ledger",
+    "review",
     "version",
 )
 
@@ -50,7 +67,18 @@ def test_help_lists_every_verb_with_what_it_does(autotag: Autotag) -> None:
     assert all(len(sentence.split()) >= 3 for sentence in listed.values())
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "sample photos", "sample stamps"])
+OF_GROUPS = (
+    "sample photos",
+    "sample stamps",
+    "ledger undo",
+    "ledger diff",
+    "ledger history",
+    "ledger runs",
+    "review import",
+)
+
+
+@pytest.mark.parametrize("verb", [*VERBS, *OF_GROUPS])
 def test_each_verb_says_what_it_does(autotag: Autotag, verb: str) -> None:
     told = autotag(*verb.split(), "--help")
     lines = [line.strip() for line in told.out.splitlines() if line.strip()]
@@ -77,9 +105,10 @@ def test_an_unknown_option_is_wrong_use(autotag: Autotag) -> None:
 def test_a_pass_ends_with_counts_checks_and_the_place_of_the_result(ready: Autotag) -> None:
     told = ready("process-target", "--folder", "birds")
     assert told.code == 0
-    for step in ("target_images", "target_crops", "target_embeddings", "folder_tags"):
+    for step in ("target_images", "target_crops", "target_embeddings", "folder_tags", "tag_proposals"):
         assert step in told.out
     assert "passed  folder_tags: every_image_is_answered" in told.out
+    assert "passed  tag_proposals: ledger_says_what_the_sources_say" in told.out
     assert "-> " in told.out
     assert "birds/tags.json" in told.out
     assert told.err == ""
@@ -95,6 +124,24 @@ def test_json_is_one_object_on_the_only_line(ready: Autotag) -> None:
     assert Path(tags["path"]).is_file()
     assert "contact sheet" not in tags
     assert told.json["checks"]["folder_tags.every_image_is_answered"]["passed"] is True
+
+
+@pytest.mark.parametrize("verb", ["process-target", "tag-target"])
+def test_the_vote_is_proposed_in_the_ledger_without_a_label_list(
+    ready: Autotag, plan: PipelinePlan, verb: str
+) -> None:
+    if verb == "tag-target":
+        for step in ("segment-target", "embed-target"):
+            assert ready(step, "--folder", "birds").code == 0
+    told = ready(verb, "--folder", "birds", "--json")
+    assert (told.code, told.err) == (0, "")
+    tags = {tag.tag for image in read_folder_tags(plan, "birds").images for tag in image.tags}
+    assert tags
+    assert told.json["steps"]["tag_proposals"]["vote: proposed"] > 0
+    with open_ledger(plan) as ledger:
+        standing = ledger.effective(media_of(plan, "birds").values())
+    assert {tag.tag for each in standing.values() for tag in each} == tags
+    assert told.json["checks"]["tag_proposals.ledger_says_what_the_sources_say"]["rows"] > 0
 
 
 def test_the_shards_of_a_range_are_summed(autotag: Autotag, archive: Archive) -> None:

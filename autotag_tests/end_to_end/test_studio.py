@@ -35,8 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Folders(root / "data").make(
         "trip", {f"p{number:02d}.png": coloured(colours[number % 3], number) for number in range(30)}
     )
-    for verb in ("scan", "thumbs", "embed", "score", "medoids"):
-        autotag(settings, verb, "--folder", "trip")
+    autotag(settings, "run", "--folder", "trip")
     return settings
 
 
@@ -52,7 +51,7 @@ def page(browser_program: str) -> Iterator["Page"]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_program, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page = browser.new_context(viewport={"width": 1500, "height": 1000}).new_page()
         page.set_default_timeout(WAIT_MS)
         yield page
         browser.close()
@@ -119,7 +118,7 @@ def test_a_decision_survives_a_reload_reaches_a_second_tab_and_can_be_undone(
     other.locator(".chip.approved").wait_for()
     page.reload()
     page.locator(".chip.approved").wait_for()
-    other.get_by_role("button", name="Clear").click()
+    other.get_by_role("button", name="Clear", exact=True).click()
     other.locator(".chip.approved").wait_for(state="detached")
     page.reload()
     page.locator(".cardname").wait_for()

@@ -1,17 +1,21 @@
 """What people approve in one folder is voted onto the next."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from autotag.domain.ledger_entries import Action
 from autotag.domain.voter_names import folder_of_shard
 from autotag.domain.votes import VoteRules
+from autotag.errors import PermanentError
+from autotag.pipeline import voter_table
 from autotag.pipeline.approved_voters import ApprovedVoters, approved_voters, current_voters
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.tag_folder import tag_folder
@@ -50,6 +54,7 @@ def ledger(plan: PipelinePlan) -> Iterator[TagLedger]:
 
 
 GREENS = {f"green{i}.png": ["leaf"] for i in range(4)}
+GREENS_OF_B = {f"green{i}.png": ["leaf"] for i in range(3)}
 
 
 def tag(
@@ -230,6 +235,82 @@ def test_the_table_is_made_again_only_after_a_decision_or_new_vectors(
     decide(ledger, colours, "a", {"red.png": ["brick"]})
     assert voters_of(colours, ledger).fingerprint != first
     assert path.stat().st_mtime_ns > made
+
+
+def test_rows_of_folders_whose_images_and_tags_are_as_they_were_are_taken_over(
+    colours: PipelinePlan, ledger: TagLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    iterate = voter_table.iter_batches
+    monkeypatch.setattr(
+        voter_table, "iter_batches", lambda path, *more: read.append(str(path)) or iterate(path, *more)
+    )
+
+    def read_again() -> list[str]:
+        """Folders whose vectors were read."""
+        before = len(read)
+        voters_of(colours, ledger)
+        return [Path(each).parts[-3] for each in read[before:]]
+
+    decide(ledger, colours, "a", GREENS)
+    assert read_again() == ["a"]
+    decide(ledger, colours, "b", {"red.png": ["brick"]})
+    assert read_again() == ["b"]
+    assert read_again() == []
+    decide(ledger, colours, "b", {"red.png": ["frog"]}, Action.REJECT)
+    assert read_again() == ["b"]
+    embeddings(colours, "a")
+    os.utime(colours.layout.folder_tables("a").embeddings.path)
+    assert read_again() == ["a"]
+
+
+def test_a_table_with_rows_that_were_taken_over_is_the_one_that_is_made_anew(
+    colours: PipelinePlan, ledger: TagLedger
+) -> None:
+    path = colours.layout.approved_voters(colours.model_id)
+    decide(ledger, colours, "b", GREENS_OF_B)
+    voters_of(colours, ledger)
+    decide(ledger, colours, "a", GREENS)
+    assert voters_of(colours, ledger).counts.reused == len(GREENS_OF_B)
+    taken_over = read_table(path)
+    path.unlink()
+    assert voters_of(colours, ledger).counts.reused == 0
+    assert read_table(path).equals(taken_over)
+
+
+def test_a_table_that_is_damaged_is_made_anew(colours: PipelinePlan, ledger: TagLedger) -> None:
+    path = colours.layout.approved_voters(colours.model_id)
+    decide(ledger, colours, "a", GREENS)
+    first = voters_of(colours, ledger).fingerprint
+    for damage in (b"", path.read_bytes()[:-1]):
+        path.write_bytes(damage)
+        assert voters_of(colours, ledger).fingerprint == first
+
+
+def test_a_rejection_on_an_image_that_is_no_voter_leaves_the_table_as_it_is(
+    colours: PipelinePlan, ledger: TagLedger
+) -> None:
+    path = colours.layout.approved_voters(colours.model_id)
+    decide(ledger, colours, "a", GREENS)
+    voters_of(colours, ledger)
+    made = path.stat().st_mtime_ns
+    decide(ledger, colours, "b", {"red.png": ["frog"]}, Action.REJECT)
+    voters_of(colours, ledger)
+    assert path.stat().st_mtime_ns == made
+    decide(ledger, colours, "a", {"green0.png": ["frog"]}, Action.REJECT)
+    assert ["frog"] in voters_of(colours, ledger).rejected
+
+
+def test_damaged_vectors_of_a_folder_are_told(colours: PipelinePlan, ledger: TagLedger) -> None:
+    decide(ledger, colours, "a", GREENS)
+    path = Path(colours.layout.folder_tables("a").embeddings.path)
+    data = bytearray(path.read_bytes())
+    columns = pq.read_metadata(path).row_group(0)
+    for chunk in (columns.column(number) for number in range(columns.num_columns)):
+        data[chunk.data_page_offset : chunk.data_page_offset + 8] = bytes(8)
+    path.write_bytes(data)
+    with pytest.raises(PermanentError, match="materialise target_embeddings of a again"):
+        approved_voters(colours, ledger, 1.0)
 
 
 def test_what_the_vote_cannot_see_leaves_the_fingerprint(colours: PipelinePlan, ledger: TagLedger) -> None:

@@ -11,6 +11,7 @@ from autotag.domain.counts import StepCounts
 from autotag.errors import WorkerLostError
 from autotag.models.fakes import FakeDetector, FakeEmbedder
 from autotag.pipeline import list_target_images as target_images
+from autotag.pipeline import make_thumbnails
 from autotag.pipeline import read_source_images as source_images
 from autotag.pipeline.cut_target_crops import TargetCropsWorker
 from autotag.pipeline.embed_source import SourceEmbeddingsWorker
@@ -18,6 +19,7 @@ from autotag.pipeline.embed_target import TargetEmbeddingsWorker
 from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.list_target_images import TargetImagesWorker, list_target_images
 from autotag.pipeline.locked_shards import locked
+from autotag.pipeline.make_thumbnails import ThumbnailsWorker
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.read_source_images import SourceImagesWorker
 from autotag.pipeline.target_parts import Chunk
@@ -96,6 +98,13 @@ class Kitchen:
         crops(self.plan, "f", images)
         return replace(case, worker=TargetEmbeddingsWorker(self.plan), dies_in=(FakeEmbedder, "embed_images"))
 
+    def thumbnails(self, images: int) -> Case:
+        """One chunk."""
+        case = self.target_crops(images)
+        return replace(
+            case, worker=ThumbnailsWorker(self.plan, 16), dies_in=(make_thumbnails, "decode_small")
+        )
+
     def _shard(self, images: int) -> None:
         good = [(f"k{number:03d}.png", picture(number)) for number in range(images)]
         self.archive.shard("00000", [*([("a.png", b"no image")] if self.with_unusable else []), *good])
@@ -164,6 +173,7 @@ def test_all_journalled_workers_are_here() -> None:
         "TargetCropsWorker",
         "TargetEmbeddingsWorker",
         "TargetImagesWorker",
+        "ThumbnailsWorker",
     }
 
 

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from autotag.domain.label_ranking import OTHERS
 from autotag.domain.ledger_entries import Action
+from autotag.domain.schemas import THRESHOLDS
 from autotag.domain.votes import VoteRules
 from autotag.errors import MissingInputError, SettingsError, UsageError
 from autotag.models.fakes import FakeRemoteVision
@@ -16,11 +19,14 @@ from autotag.pipeline.approved_voters import approved_voters
 from autotag.pipeline.audit_clusters import audit_clusters
 from autotag.pipeline.discover_tags import Discovered, discover_tags
 from autotag.pipeline.discovered_clusters import accept_cluster, cluster_named, read_clusters
+from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.tag_folder import tag_folder
 from autotag.reference.searcher import SearchOptions
 from autotag.settings import Settings
+from autotag.storage.tables import read_stamp, read_table, write_table
 from autotag_tests.conftest import Archive, Folders
+from autotag_tests.pipeline import threshold_steps
 from autotag_tests.pipeline.reference_steps import build, colour_shard, coloured
 from autotag_tests.pipeline.review_steps import decide, open_ledger
 from autotag_tests.pipeline.target_steps import process
@@ -240,6 +246,45 @@ def test_tags_of_an_earlier_state_of_the_folder_are_refused(
     process(trip, "trip")
     with pytest.raises(MissingInputError, match=r"autotag tag-target --folder trip"):
         discover_tags(trip, "trip", strict)
+
+
+def test_of_all_folders_those_of_an_earlier_state_are_left_out_which_is_a_note(
+    trip: PipelinePlan, strict: Settings, folders: Folders
+) -> None:
+    for number in range(6):
+        folders.make(f"old{number}", {f"{i}.png": coloured("green", 70 + i) for i in range(3)})
+        process(trip, f"old{number}")
+        folders.make(f"old{number}", {"new.png": coloured("green", 99)})
+        list_target_images(trip, f"old{number}")
+    found = discover_tags(trip, None, strict)
+    assert found.clusters == discover_tags(trip, "trip", strict).clusters
+    (note,) = (note for note in found.notes if "left out" in note)
+    assert note.startswith("6 of 7 folders were left out: old0 (")
+    assert "old4" in note
+    assert "of an earlier state" in note
+    assert note.endswith("; and 1 more")
+    assert (found.counts.units, found.counts.taken) == (1, found.counts.made)
+    assert "6 of 7 folders" in found.page.read_text(encoding="utf-8")
+    with pytest.raises(MissingInputError, match="of an earlier state"):
+        discover_tags(trip, "old1", strict)
+
+
+def test_a_label_explains_a_region_by_the_fitted_threshold_where_one_is_asked_for(
+    trip: PipelinePlan, strict: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.txt").write_text("green\n", encoding="utf-8")
+    fitted = with_(strict, labels={"threshold": 0.99}, thresholds={"target_precision": 0.9})
+    with pytest.raises(MissingInputError, match="autotag thresholds"):
+        discover_tags(trip, "trip", fitted)
+    threshold_steps.fit(trip, fitted)
+    path = trip.layout.thresholds(trip.model_id)
+    rows, stamp = read_table(path).to_pylist(), read_stamp(path)
+    assert stamp is not None
+    rows = [row for row in rows if row["source"] == "vote"]
+    rows.append(rows[0] | {"source": "zero_shot", "tag": OTHERS, "threshold": 0.3})
+    write_table(path, pa.Table.from_pylist(rows, schema=THRESHOLDS), THRESHOLDS, stamp)
+    found = discover_tags(trip, "trip", fitted)
+    assert all("yellow" in file for group in files_of(found) for file in group)
 
 
 def test_an_open_vocabulary_detector_names_clusters(trip: PipelinePlan, strict: Settings) -> None:

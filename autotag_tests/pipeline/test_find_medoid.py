@@ -14,6 +14,7 @@ from autotag.errors import MissingInputError, ModelMismatchError
 from autotag.models import registry
 from autotag.pipeline.find_medoid import COLUMNS, find_medoid, write_medoids
 from autotag.pipeline.plan import PipelinePlan, plan_of
+from autotag.review.sheet.columns import unguarded
 from autotag.settings import Settings
 from autotag.storage.locks import held, medoids_lock
 from autotag_tests.conftest import Folders, picture
@@ -65,9 +66,49 @@ def test_the_list_of_all_folders_is_in_order_and_survives_odd_names(
         made(plan, folders, path, {"p,1.png": picture(1)})
     found = rows(plan)
     assert found[0] == list(COLUMNS)
-    assert [row[0] for row in found[1:]] == sorted(paths)
-    assert [row[1] for row in found[1:]] == [f"{path}/p,1.png" for path in sorted(paths)]
+    assert [unguarded(row[0]) for row in found[1:]] == sorted(paths)
+    assert [unguarded(row[1]) for row in found[1:]] == [f"{path}/p,1.png" for path in sorted(paths)]
     assert plan.layout.medoids.read_bytes().count(b"\r\n") == len(paths) + 1
+
+
+def test_a_folder_whose_name_begins_like_a_formula_is_none_for_a_spreadsheet(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    for path in ("=1+1", "+a", "-b", "@c"):
+        made(plan, folders, path, {"p.png": picture(1)})
+    assert all(row[0][0] == row[1][0] == "'" for row in rows(plan)[1:])
+    made(plan, folders, "=1+1", {"o.png": picture(2), "p.png": picture(1)})
+    assert [row[0] for row in rows(plan)[1:]] == ["'+a", "'-b", "'=1+1", "'@c"]
+
+
+def test_a_folder_looks_at_no_other_folders_medoid(
+    plan: PipelinePlan, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(plan, folders, "a", REDS)
+    monkeypatch.setattr("autotag.pipeline.find_medoid._medoid_files", None)
+    made(plan, folders, "c", REDS)
+    made(plan, folders, "b", REDS)
+    made(plan, folders, "a", {"blue.png": coloured("blue", 9)})
+    assert [row[0] for row in rows(plan)[1:]] == ["a", "b", "c"]
+
+
+def test_a_list_that_somebody_edited_is_written_anew(plan: PipelinePlan, folders: Folders) -> None:
+    for key in ("a", "b"):
+        made(plan, folders, key, REDS)
+    for damage in (b"", b"folder\r\n", b"\xff", Path(plan.layout.medoids.path).read_bytes()[:-3]):
+        Path(plan.layout.medoids.path).write_bytes(damage)
+        made(plan, folders, "c", REDS)
+        assert [row[0] for row in rows(plan)[1:]] == ["a", "b", "c"]
+
+
+def test_a_folder_whose_results_are_gone_leaves_the_list_when_it_is_written_anew(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    for key in ("a", "b"):
+        made(plan, folders, key, REDS)
+    plan.layout.folder_tables("a").medoid.unlink()
+    write_medoids(plan.layout, plan.model_id)
+    assert [row[0] for row in rows(plan)[1:]] == ["b"]
 
 
 def test_a_folder_without_images_has_no_medoid_which_is_a_note(plan: PipelinePlan, folders: Folders) -> None:

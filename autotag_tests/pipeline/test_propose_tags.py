@@ -216,19 +216,51 @@ def test_what_was_made_of_a_manifest_that_has_changed_is_refused(
         propose_tags(plan, "trip", "run-1", ledger)
 
 
-@pytest.mark.parametrize("table", ["evidence", "label_scores"])
+@pytest.mark.parametrize(("source", "table"), [("vote", "evidence"), ("zero_shot", "label_scores")])
 def test_what_another_model_made_is_refused(
-    plan: PipelinePlan, trip: Path, ledger: TagLedger, table: str
+    plan: PipelinePlan, trip: Path, ledger: TagLedger, source: str, table: str
+) -> None:
+    vote(plan) if source == "vote" else score_labels(plan, "trip", rules())
+    made_by_another_model(plan, table)
+    with pytest.raises(ModelMismatchError, match=f"{table}.parquet is of other, the settings name"):
+        propose_tags(plan, "trip", "run-1", ledger)
+
+
+@pytest.mark.parametrize(("other", "table"), [("zero_shot", "evidence"), ("vote", "label_scores")])
+def test_what_another_model_made_is_left_as_it_was_beside_a_source_that_is_up_to_date(
+    plan: PipelinePlan, trip: Path, ledger: TagLedger, other: str, table: str
 ) -> None:
     vote(plan)
+    score_labels(plan, "trip", rules(threshold=0.3))
+    first = propose_tags(plan, "trip", "run-1", ledger)
+    before = standing(plan, ledger)
+    made_by_another_model(plan, table)
+    done = propose_tags(plan, "trip", "run-2", ledger)
+    assert done.by_source == {other: ProposeCounts(0, 0, first.by_source[other].proposed)}
+    (note,) = done.counts.notes
+    assert f"is left as it was: {plan.layout.folder_tables('trip').root}" in note
+    assert standing(plan, ledger) == before
+
+
+def test_a_vote_on_a_folder_that_has_changed_is_proposed_though_its_label_scores_are_old(
+    plan: PipelinePlan, trip: Path, ledger: TagLedger
+) -> None:
     score_labels(plan, "trip", rules())
+    (trip / "a.png").write_bytes(coloured("red", 90))
+    process(plan, "trip")
+    vote(plan)
+    done = propose_tags(plan, "trip", "run-1", ledger)
+    assert set(done.by_source) == {"vote"}
+    assert "red" in standing(plan, ledger)["a.png"]
+    assert "earlier state of the folder; materialise label_scores of trip again" in done.counts.notes[0]
+
+
+def made_by_another_model(plan: PipelinePlan, table: str) -> None:
     path = getattr(plan.layout.folder_tables("trip"), table)
     rows, stamp = read_table(path), read_stamp(path)
     assert stamp is not None
     stamp.model_id = "other"
     write_table(path, rows, rows.schema.remove_metadata(), stamp)
-    with pytest.raises(ModelMismatchError, match=f"{table}.parquet is of other, the settings name"):
-        propose_tags(plan, "trip", "run-1", ledger)
 
 
 def test_tags_and_evidence_of_different_votes_are_refused(

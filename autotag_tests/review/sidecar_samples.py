@@ -10,7 +10,7 @@ from upath import UPath
 from autotag.review.sidecars.exiftool_session import ExifToolSession
 from autotag.review.sidecars.fields import FieldValues
 from autotag.review.sidecars.place import SidecarPlace
-from autotag.review.sidecars.plan import PlannedSidecar, SidecarPlaces, SidecarTask, plan_sidecars
+from autotag.review.sidecars.plan import KeptPlan, PlannedSidecar, SidecarPlaces, SidecarTask, plan_sidecars
 from autotag.review.sidecars.runs import SidecarRun, new_run_name, owned_keywords
 from autotag.review.sidecars.undo import UndoneSidecar, undo_sidecars
 from autotag.review.sidecars.write import write_sidecars
@@ -106,7 +106,7 @@ class Desk:
             (self.folder / name).write_bytes(b"image " + name.encode("utf-8", "surrogateescape"))
 
     def plan(
-        self, approved: Mapping[str, Sequence[str]], expected: Mapping[str, str] | None = None
+        self, approved: Mapping[str, Sequence[str]], expected: KeptPlan | None = None
     ) -> list[PlannedSidecar]:
         owned = owned_keywords(self.runs, self.place, self.place)
         return plan_sidecars(
@@ -114,7 +114,7 @@ class Desk:
         )
 
     def write(
-        self, approved: Mapping[str, Sequence[str]], expected: Mapping[str, str] | None = None
+        self, approved: Mapping[str, Sequence[str]], expected: KeptPlan | None = None
     ) -> list[PlannedSidecar]:
         return self.carry_out(self.plan(approved, expected))
 

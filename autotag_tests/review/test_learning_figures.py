@@ -10,6 +10,7 @@ import pytest
 from autotag.domain.ledger_entries import Action, Decision, Proposal
 from autotag.review.learning_figures import learning_figures
 from autotag.review.ledger import tag_ledger as ledger_module
+from autotag.review.ledger.database import LedgerDatabase
 from autotag.review.ledger.tag_ledger import TagLedger
 
 IMAGES = [f"{number:064x}" for number in range(10)]
@@ -156,6 +157,57 @@ def test_judged_proposals_are_those_that_thresholds_are_fitted_to(ledger: TagLed
     assert sum(each["right_before"] + each["right_after"] for each in rows) == sum(
         each.is_right for each in decided
     )
+
+
+def test_what_another_tab_decides_while_figures_are_added_up_comes_with_the_next_look(
+    ledger: TagLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    propose(ledger, "run1", "bird", IMAGES[:4])
+    clock.wait(10)
+    say(ledger, Action.APPROVE, "bird", IMAGES[:1])
+    clicks = iter(range(1, 4))
+
+    def clicked_after(name: str) -> None:
+        ask = getattr(ledger, name)
+
+        def asked(*given: Any) -> Any:
+            found = ask(*given)
+            found = found if isinstance(found, dict) else list(found)
+            number = next(clicks)
+            say(ledger, Action.ADD, f"tag{number}", IMAGES[:1])
+            say(ledger, Action.REJECT, "bird", IMAGES[number : number + 1])
+            return found
+
+        monkeypatch.setattr(ledger, name, asked)
+
+    for name in ("runs", "decisions_since", "effective"):
+        clicked_after(name)
+    figures = learning_figures(ledger)
+    monkeypatch.undo()
+    monkeypatch.setattr(ledger_module, "_now_us", clock.us)
+    assert figures.decisions == 1
+    assert learning_figures(ledger).decisions == 7
+    found = row(ledger, "bird")
+    assert (found["judged_before"], found["right_before"]) == (4, 1)
+
+
+def test_histories_of_a_thousand_images_are_read_in_a_few_transactions(
+    ledger: TagLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [f"{number:064x}" for number in range(1000)]
+    propose(ledger, "run1", "bird", images)
+    say(ledger, Action.APPROVE, "bird", images)
+    transactions = 0
+    read = LedgerDatabase.reading
+
+    def counted(self: LedgerDatabase) -> Any:
+        nonlocal transactions
+        transactions += 1
+        return read(self)
+
+    monkeypatch.setattr(LedgerDatabase, "reading", counted)
+    assert row(ledger, "bird")["judged_before"] == 1000
+    assert transactions < 10
 
 
 def test_an_empty_ledger_has_empty_figures(ledger: TagLedger) -> None:

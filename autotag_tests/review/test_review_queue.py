@@ -43,6 +43,13 @@ def test_a_tag_is_believed_from_its_own_threshold_on_and_told_once_by_its_better
     assert [each.tag for each in believed(VIEW, 2, MINIMUM)] == []
 
 
+def test_a_source_without_a_threshold_is_never_believed():
+    minimum = Minimum({"vote": 0.4}, {})
+    assert minimum.of("zero_shot", "bird") == float("inf")
+    assert [each.tag for each in believed(VIEW, 1, minimum)] == ["bird"]
+    assert queue(VIEW, {}, Wanted(Show.ABSTAINED, order=Order.NAME), minimum) == [[3]]
+
+
 def test_sources_disagree_when_both_speak_and_share_nothing():
     assert [disagrees(VIEW, number, MINIMUM) for number in range(4)] == [False, True, False, False]
 

@@ -54,6 +54,19 @@ def test_a_file_system_without_links_will_do(tmp_path: Path, monkeypatch: pytest
     assert write_once(UPath(tmp_path / "a.json"), "second") == "first"
 
 
+@pytest.mark.parametrize("has_links", [True, False])
+def test_only_its_owner_reads_a_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuse)
+    write_once(UPath(tmp_path / "a.json"), "postgresql://ann:secret@host/tags")
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_root_that_refuses_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
     with pytest.raises(UnwritableRootError, match=r"runs.*cannot be written"):

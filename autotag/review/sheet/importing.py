@@ -8,7 +8,7 @@ from typing import NamedTuple
 from autotag.domain.identity import folder_key
 from autotag.domain.ledger_entries import IMPORT, EffectiveTag
 from autotag.domain.pipe_lists import join_names
-from autotag.errors import BadSheetError, UsageError
+from autotag.errors import BadSheetError, InUseError, UsageError
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.sheet.exports import ExportedImage, SheetExport, read_export
 from autotag.review.sheet.import_report import FileConflict, ImportReport
@@ -16,6 +16,9 @@ from autotag.review.sheet.label_names import LabelNames
 from autotag.review.sheet.merge import Edit, edit_of, merge
 from autotag.review.sheet.reader import NEEDED, EditedRow, read_sheet
 from autotag.storage.layout import Layout
+
+MERGES = 5
+"""Times a sheet is brought together with the ledger, if what stands there changes meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ def import_sheet(
 ) -> ImportReport:
     """Import a sheet. A second import of the same file changes nothing.
 
+    Where somebody says something of its images between the look at the ledger and the writing, it is looked at again, so that
+    what was rejected meanwhile is a conflict, too.
+
     A row with a label that nobody knows is left out whole, unless `options` say otherwise: what looks like one label
     removed and another one added is, more often than not, a slip of the hand. Rows of files with equal bytes are about
     one image: if they were edited differently, none of them counts.
@@ -74,13 +80,37 @@ def import_sheet(
 
     Raises:
         BadSheetError: the file cannot be read, is no review sheet, or none of its rows can be used.
-        InUseError: another process kept the ledger locked.
+        InUseError: another process kept the ledger locked, or tags of these images changed again and again meanwhile.
         UnwritableRootError: the ledger refuses.
     """
     needed = NEEDED if options.folder else ("path", *NEEDED)
     rows = read_sheet(_bytes(file), str(file), needed)
-    report = ImportReport(rows=len(rows), is_dry_run=options.dry_run)
     exports = _Exports(layout, options.folder)
+    for _ in range(MERGES):
+        position = ledger.latest()
+        report = _merged(rows, exports, ledger, file, (labels, options))
+        if options.dry_run or not report.decisions:
+            return report
+        decided = {decision.media_id for decision in report.decisions}
+        if decided.isdisjoint(ledger.changed_since(position)):
+            report.run_id = ledger.decide(report.decisions, file.name, kind=IMPORT)
+            return report
+    raise InUseError(
+        f"{file}: tags of its images changed {MERGES} times while it was imported, and nothing was written; import it"
+        " again when that is done"
+    )
+
+
+def _merged(
+    rows: Sequence[EditedRow],
+    exports: "_Exports",
+    ledger: TagLedger,
+    file: Path,
+    how: tuple[LabelNames, ImportOptions],
+) -> ImportReport:
+    """What the sheet comes to as the ledger stands; nothing is written."""
+    labels, options = how
+    report = ImportReport(rows=len(rows), is_dry_run=options.dry_run)
     located = list(_located(rows, exports, report))
     if rows and not located:
         raise BadSheetError(
@@ -91,10 +121,7 @@ def import_sheet(
     for group in _by_image(changes):
         _import_image(group, now, options, report)
     report.exported, report.missing = exports.balance(located)
-    report.close(str(file))
-    if report.decisions and not options.dry_run:
-        report.run_id = ledger.decide(report.decisions, file.name, kind=IMPORT)
-    return report
+    return report.close(str(file))
 
 
 class _Exports:

@@ -1,13 +1,12 @@
 """xmp_sidecars: a folder's approved tags go into XMP sidecars beside its images, and can be taken back."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from autotag.domain.counts import StepCounts
-from autotag.domain.ledger_entries import Standing
-from autotag.errors import MissingInputError
+from autotag.errors import MissingInputError, SidecarError
+from autotag.review.sidecars.approved import approved_tags, changed_images
 from autotag.review.sidecars.exiftool_session import ExifToolSession
 from autotag.review.sidecars.place import SidecarPlace
 from autotag.review.sidecars.plan import (
@@ -15,6 +14,7 @@ from autotag.review.sidecars.plan import (
     NEW,
     REJECTED,
     UNCHANGED,
+    KeptPlan,
     PlannedSidecar,
     SidecarPlaces,
     SidecarTask,
@@ -78,31 +78,32 @@ def folder_sidecars(
     key: str,
     *,
     dry_run: bool = False,
-    expected: Mapping[str, str] | None = None,
+    expected: KeptPlan | None = None,
 ) -> FolderSidecars:
     """Write a folder's approved tags into sidecars; originals are not even read.
+
+    An image that was replaced since it was scanned is rejected: what was approved is another picture.
 
     Args:
         layout: every path.
         settings: where the ledger and ExifTool are.
         key: of the folder; who calls holds its lock.
         dry_run: only say what would be written; ExifTool is not started.
-        expected: hashes of a dry run, by sidecar; what has been changed since is rejected.
+        expected: an earlier dry run; what has been changed since is rejected.
 
     Raises:
         MissingInputError: the folder was not processed yet, is gone, or has no ledger.
-        SidecarError: ExifTool is missing or too old, or the disk is full.
+        SidecarError: ExifTool is missing or too old, the disk is full, or the dry run was for another place.
         UnwritableRootError: the journal cannot be written.
     """
     places = sidecar_places(layout, key, dry_run=dry_run)
+    if expected and expected.is_shadow and not places.is_shadow:
+        raise SidecarError(
+            f"{layout.folder(key)} can be written to, which it could not at the time of the plan; look at it again with"
+            " --dry-run"
+        )
     runs = layout.folder_tables(key).sidecar_runs
-    task = SidecarTask(
-        approved=_approved(layout, settings, key),
-        listed=frozenset(places.folder.names()) | frozenset(places.written.names()),
-        owned=owned_keywords(runs, places.folder, _shadow(layout, key)),
-        expected=expected,
-    )
-    planned = plan_sidecars(places, task)
+    planned = plan_sidecars(places, _task(layout, settings, key, places, expected))
     place = str(places.written.directory)
     if dry_run:
         return FolderSidecars(planned, place, places.is_shadow)
@@ -157,20 +158,16 @@ def _shadow(layout: Layout, key: str) -> SidecarPlace:
     return SidecarPlace(layout.folder_tables(key).shadow_sidecars)
 
 
-def _approved(layout: Layout, settings: Settings, key: str) -> dict[str, tuple[str, ...]]:
-    """Approved tags by image, for all images of the folder's manifest."""
-    from autotag.review.ledger.place import ledger_url
-    from autotag.review.ledger.tag_ledger import TagLedger
-
-    rows = read_table(
-        layout.folder_tables(key).images,
-        ["file", "media_id"],
-        made_by=f"target_images of {PurePosixPath(key)}",
+def _task(
+    layout: Layout, settings: Settings, key: str, places: SidecarPlaces, expected: KeptPlan | None
+) -> SidecarTask:
+    tables = layout.folder_tables(key)
+    columns = ["file", "media_id", "size_bytes", "mtime_ns"]
+    images = read_table(tables.images, columns, made_by=f"target_images of {PurePosixPath(key)}").to_pylist()
+    return SidecarTask(
+        approved=approved_tags(layout, settings, images),
+        listed=frozenset(places.folder.names()) | frozenset(places.written.names()),
+        owned=owned_keywords(tables.sidecar_runs, places.folder, _shadow(layout, key)),
+        expected=expected,
+        changed=changed_images(layout.folder(key), images),
     )
-    files, media = rows["file"].to_pylist(), rows["media_id"].to_pylist()
-    with TagLedger.open(ledger_url(settings, layout), must_exist=True) as ledger:
-        effective = ledger.effective(sorted(set(media)))
-    return {
-        file: tuple(tag.tag for tag in effective.get(media_id, ()) if tag.standing == Standing.APPROVED)
-        for file, media_id in zip(files, media, strict=True)
-    }

@@ -73,6 +73,19 @@ class SidecarPlaces:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """What an earlier dry run saw.
+
+    Attributes:
+        hashes: by sidecar, of the bytes where it was to be written; empty for one that was not there.
+        is_shadow: whether that was the folder's shadow.
+    """
+
+    hashes: Mapping[str, str]
+    is_shadow: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SidecarTask:
     """What is asked for.
 
@@ -81,13 +94,15 @@ class SidecarTask:
             earlier run, and all images of the folder should be here: names depend on them.
         listed: names of all files of the folder, sidecars among them.
         owned: keywords that earlier runs wrote, by sidecar and field.
-        expected: hashes of an earlier dry run, by sidecar; one whose bytes are others by now is rejected. None: no such.
+        expected: an earlier dry run; a sidecar whose bytes are others by now is rejected. None: no such.
+        changed: images that are not the files that were scanned any more; approvals are of what was scanned.
     """
 
     approved: Mapping[str, Sequence[str]]
     listed: Collection[str]
     owned: Mapping[str, FieldValues] = field(default_factory=dict)
-    expected: Mapping[str, str] | None = None
+    expected: KeptPlan | None = None
+    changed: Collection[str] = frozenset()
 
 
 def plan_sidecars(places: SidecarPlaces, task: SidecarTask) -> list[PlannedSidecar]:
@@ -98,8 +113,8 @@ def plan_sidecars(places: SidecarPlaces, task: SidecarTask) -> list[PlannedSidec
         if not task.approved[file] and sidecar not in task.owned:
             continue
         try:
-            if file not in task.listed:
-                raise SidecarError("the image is not in the folder any more")
+            if file in task.changed or file not in task.listed:
+                raise SidecarError("changed since it was scanned; run autotag scan")
             if not sidecar:
                 raise SidecarError("another image has the name that its sidecar would have; rename that one")
             planned.append(_planned(places, task, file, sidecar))
@@ -115,7 +130,7 @@ def _planned(places: SidecarPlaces, task: SidecarTask, file: str, sidecar: str) 
             raise SidecarError(f"{reason}; rename it in the ledger")
     current, base = places.found(sidecar)
     current_sha, base_sha = (found.sha256 if found else "" for found in (current, base))
-    if task.expected is not None and task.expected.get(sidecar, "") != current_sha:
+    if task.expected is not None and not _is_as_seen(places, task.expected, sidecar, current_sha):
         raise SidecarError(
             "another program has changed it since the dry run; look at it again with --dry-run"
         )
@@ -136,3 +151,11 @@ def _planned(places: SidecarPlaces, task: SidecarTask, file: str, sidecar: str) 
         current_sha256=current_sha,
         base_sha256=base_sha,
     )
+
+
+def _is_as_seen(places: SidecarPlaces, seen: KeptPlan, sidecar: str, current_sha256: str) -> bool:
+    """Whether what the dry run saw still lies where it saw it: in the folder, even if that turns out to refuse files."""
+    if places.is_shadow and not seen.is_shadow:
+        own = places.folder.read(sidecar)
+        current_sha256 = own.sha256 if own else ""
+    return seen.hashes.get(sidecar, "") == current_sha256

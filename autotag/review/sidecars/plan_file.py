@@ -1,32 +1,35 @@
 """A dry run kept in a file, so that a later run writes only where nobody else has written since."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from upath import UPath
 
 from autotag.errors import UsageError
-from autotag.review.sidecars.folder import sidecar_record
-from autotag.review.sidecars.plan import PlannedSidecar
+from autotag.review.sidecars.folder import FolderSidecars, sidecar_record
+from autotag.review.sidecars.plan import KeptPlan
 from autotag.storage.tables import write_text
 
-VERSION = 1
+VERSION = 2
 
 
-def write_plan(path: Path, planned: Mapping[str, Sequence[PlannedSidecar]]) -> None:
-    """Keep a dry run of folders, by key.
+def write_plan(path: Path, planned: Mapping[str, FolderSidecars]) -> None:
+    """Keep a dry run of folders, by key, with the place that each chose.
 
     Raises:
         UnwritableRootError: the file system refuses.
     """
-    folders = {key: [sidecar_record(plan) for plan in plans] for key, plans in planned.items()}
+    folders = {
+        key: {"is_shadow": each.is_shadow, "sidecars": [sidecar_record(plan) for plan in each.sidecars]}
+        for key, each in planned.items()
+    }
     plan = {"version": VERSION, "folders": folders}
     write_text(UPath(path.absolute()), json.dumps(plan, indent=1) + "\n")
 
 
-def read_plan(path: str, key: str) -> dict[str, str]:
-    """Hashes of the sidecars at the time of a dry run, by name; empty for one that was not there.
+def read_plan(path: str, key: str) -> KeptPlan:
+    """What a dry run saw of one folder.
 
     Raises:
         UsageError: no such file, no plan, or one of other folders.
@@ -36,8 +39,11 @@ def read_plan(path: str, key: str) -> dict[str, str]:
         if plan["version"] != VERSION:
             raise ValueError(f"version {plan['version']}")
         folders = {
-            str(folder): {str(each["sidecar"]): str(each["sha256"]) for each in sidecars}
-            for folder, sidecars in plan["folders"].items()
+            str(folder): KeptPlan(
+                {str(each["sidecar"]): str(each["sha256"]) for each in kept["sidecars"]},
+                bool(kept["is_shadow"]),
+            )
+            for folder, kept in plan["folders"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(

@@ -1,11 +1,12 @@
 """Commands that the page starts: processes of their own, so that a reload, a second tab or a closed page does not end them.
 
 What is known of a command lies in a directory below the runs: `command.json`, `output.txt`, `progress.json` and, once it has
-ended, `exit_code`. Every tab reads the same files.
+ended, `exit_code`, which its own runner writes: it outlives the page's server. Every tab reads the same files.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,8 +17,13 @@ from pathlib import Path
 
 import psutil
 
+from autotag.serving.studio.command_runner import write_exit_code
+
 KEPT = 20
-"""Commands that the page still knows of."""
+"""Commands that the page still knows of; directories of others that have ended are removed."""
+
+OUTPUT_BYTES = 64 * 1024
+"""Of the end of a command's output, at most."""
 
 DIRECTORY = "studio"
 
@@ -48,11 +54,15 @@ class BackgroundCommand:
 
     @property
     def output(self) -> str:
-        """What it has said so far."""
+        """What it has said last: whole lines, of `OUTPUT_BYTES` at most."""
         try:
-            return (self.directory / "output.txt").read_text(encoding="utf-8", errors="replace")
+            with (self.directory / "output.txt").open("rb") as stream:
+                start = max(0, stream.seek(0, os.SEEK_END) - OUTPUT_BYTES)
+                stream.seek(start)
+                said = stream.read(OUTPUT_BYTES)
         except FileNotFoundError:
             return ""
+        return (said.partition(b"\n")[2] if start else said).decode("utf-8", errors="replace")
 
     @property
     def progress(self) -> tuple[str, int, int]:
@@ -88,7 +98,9 @@ def start(runs: Path, label: str, words: Sequence[str], environment: Mapping[str
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     directory = runs / DIRECTORY / f"{name}-{words[0]}"
     directory.mkdir(parents=True)
-    command = [sys.executable, "-m", "autotag.cli", "--progress", str(directory / "progress.json"), *words]
+    _prune(runs)
+    runner = [sys.executable, "-m", "autotag.serving.studio.command_runner", str(directory / "exit_code")]
+    command = [*runner, "--", "--progress", str(directory / "progress.json"), *words]
     with (directory / "output.txt").open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -106,14 +118,29 @@ def start(runs: Path, label: str, words: Sequence[str], environment: Mapping[str
 
 def known(runs: Path) -> list[BackgroundCommand]:
     """The last commands, latest first."""
-    found: list[BackgroundCommand] = []
-    for note in sorted((runs / DIRECTORY).glob("*/command.json"), reverse=True)[:KEPT]:
-        try:
-            record = json.loads(note.read_text(encoding="utf-8"))
-            found.append(BackgroundCommand(note.parent, record["label"], record["pid"], record["born_s"]))
-        except (OSError, ValueError, KeyError):
-            continue  # half written by another tab: the next look finds it
-    return found
+    notes = sorted((runs / DIRECTORY).glob("*/command.json"), reverse=True)[:KEPT]
+    return [command for note in notes if (command := _read(note.parent)) is not None]
+
+
+def _read(directory: Path) -> BackgroundCommand | None:
+    """None where it was not noted yet by another tab: the next look finds it."""
+    try:
+        record = json.loads((directory / "command.json").read_text(encoding="utf-8"))
+        return BackgroundCommand(directory, record["label"], record["pid"], record["born_s"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _prune(runs: Path) -> None:
+    """Remove what is older than the last `KEPT` commands that have ended, but for what still runs."""
+    ended = 0
+    for directory in sorted((runs / DIRECTORY).iterdir(), reverse=True):
+        command = _read(directory)
+        is_over = command is not None and command.exit_code is not None
+        # One that was never noted, and is as old, was started by somebody who was killed then.
+        if ended >= KEPT and (is_over or command is None):
+            shutil.rmtree(directory, ignore_errors=True)
+        ended += is_over
 
 
 def _note(started: BackgroundCommand, words: Sequence[str]) -> None:
@@ -129,7 +156,7 @@ def _note(started: BackgroundCommand, words: Sequence[str]) -> None:
 
 
 def _wait(process: "subprocess.Popen[bytes]", directory: Path) -> None:
+    """Let the process go, and tell the end of a runner that was killed before it could."""
     code = process.wait()
-    part = directory / "exit_code.part"
-    part.write_text(str(code), encoding="ascii")
-    part.replace(directory / "exit_code")
+    if directory.is_dir() and not (directory / "exit_code").exists():
+        write_exit_code(directory / "exit_code", code)

@@ -8,7 +8,7 @@ import streamlit as st
 from autotag.domain.ledger_entries import EffectiveTag, Standing
 from autotag.errors import AutotagError
 from autotag.review.folder_view import FolderView, Suggestion
-from autotag.review.review_queue import believed, is_decided
+from autotag.review.review_queue import Minimum, believed, is_decided
 from autotag.serving.studio.chips import chips_html, chips_of, name_html
 from autotag.serving.studio.sidebar import Choices
 from autotag.serving.studio.verdicts import (
@@ -49,7 +49,7 @@ def card(
         )
     )
     tag_editor(bench, media, standings, [each.tag for each in view.suggestions[number]], f"card-{number}")
-    _buttons(bench, view, numbers, found, standings)
+    _buttons(bench, chosen, view, numbers, standings)
 
 
 def tag_editor(
@@ -84,6 +84,12 @@ def tag_editor(
 def approved_tags(standing: Sequence[EffectiveTag]) -> list[str]:
     """Tags that a person approved or added, by name."""
     return sorted(each.tag for each in standing if each.standing is Standing.APPROVED)
+
+
+def shown_tags(view: FolderView, number: int, minimum: Minimum) -> list[str]:
+    """Tags that a card suggests: what is believed, and the best of what is not."""
+    found = believed(view, number, minimum)
+    return [each.tag for each in (*found, *_weak(view, number, found))]
 
 
 def remember(run_id: str) -> None:
@@ -129,8 +135,9 @@ def _weak(view: FolderView, number: int, found: Sequence[Suggestion]) -> list[Su
 
 
 def _buttons(
-    bench: Workbench, view: FolderView, numbers: list[int], found: Sequence[Suggestion], standings: Standings
+    bench: Workbench, chosen: Choices, view: FolderView, numbers: list[int], standings: Standings
 ) -> None:
+    found = believed(view, numbers[0], chosen.minimum)
     media, key = [view.media_ids[each] for each in numbers], numbers[0]
     with st.container(horizontal=True, gap="small"):
         if st.button(
@@ -139,7 +146,7 @@ def _buttons(
             remember(bench.decide(approvals(media, [each.tag for each in found], standings)))
             st.rerun()
         if st.button("", icon=":material/close:", key=f"no-{key}", help="Reject what is still proposed"):
-            shown = [each.tag for each in view.suggestions[numbers[0]]]
+            shown = shown_tags(view, numbers[0], chosen.minimum)
             remember(bench.decide(rejections_of_the_rest(media, shown, standings)))
             st.rerun()
         if st.button("", icon=":material/search:", key=f"look-{key}", help="Boxes and evidence"):

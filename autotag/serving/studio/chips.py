@@ -1,5 +1,6 @@
 """Tags as small coloured marks, in HTML."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -30,6 +31,9 @@ div[class*="st-key-thumb"] div[data-testid="stImage"] img { height: 96px; }
 
 SOURCES = {"vote": "vote", "zero_shot": "label"}
 """What people read of a source of tags."""
+
+_MARKS = re.compile(r"[!-/:-@\[-`{-~]")
+"""ASCII punctuation: Markdown takes each of them as it is after a backslash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,14 @@ def name_html(file: str, further: int, *, decided: bool) -> str:
     mark = "<b>✓</b> " if decided else ""
     more = f" <span>+{further} alike</span>" if further else ""
     return f'<div class="cardname" title="{escape(file, quote=True)}">{mark}{escape(file)}{more}</div>'
+
+
+def plain_markdown(text: str) -> str:
+    """Text of strangers, like a file's name, so that Markdown shows it as it is: no emphasis, formula, colour, icon or HTML.
+
+    All white space becomes one space, as it would on the page; addresses still become links.
+    """
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _score_html(told: str, *, is_brief: bool) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from autotag.domain.identity import folder_path
 from autotag.serving.studio import background
 from autotag.serving.studio.background import BackgroundCommand
+from autotag.serving.studio.chips import plain_markdown
 from autotag.serving.studio.workbench import Workbench
 from autotag.storage.fingerprints import fingerprint
 
@@ -34,7 +35,7 @@ def command_panel(bench: Workbench, folder: str, overrides: Mapping[str, Any]) -
         with columns[number % 2]:
             if st.button(label, help=told, key=f"run-{verb}", width="stretch", disabled=not folder):
                 _start(bench, label, [verb], folder, overrides)
-    if "thresholds.target_precision" in overrides and st.button(
+    if overrides.get("thresholds.target_precision") and st.button(
         "Fit thresholds", key="run-fit", width="stretch", help="To the archive and to your decisions"
     ):
         _start(bench, "Fit thresholds", ["thresholds"], "", overrides)
@@ -94,10 +95,10 @@ def _show(command: BackgroundCommand) -> None:
         step, done, total = command.progress
         share = min(done / total, 1.0) if total else 0.0
         told = f"{step} {done:,} of {total:,}" if total else step or "starting"
-        st.progress(share, f"{command.label} · {told}")
+        st.progress(share, plain_markdown(f"{command.label} · {told}"))
         if st.button("Stop", key=f"stop-{command.directory.name}"):
             command.stop()
         return
     mark = "✓" if code == 0 else "✗"
-    with st.expander(f"{mark} {command.label}", expanded=code != 0):
+    with st.expander(f"{mark} {plain_markdown(command.label)}", expanded=code != 0):
         st.code(command.output or "no output", language=None, height=OUTPUT_HEIGHT_PX)

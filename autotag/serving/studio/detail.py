@@ -13,7 +13,7 @@ from autotag.review.folder_view import FolderView
 from autotag.review.review_queue import believed
 from autotag.review.source_pictures import SourcePictures, SourceRegion
 from autotag.serving.studio.card import remember, tag_editor
-from autotag.serving.studio.chips import chips_html, chips_of
+from autotag.serving.studio.chips import chips_html, chips_of, plain_markdown
 from autotag.serving.studio.sidebar import Choices
 from autotag.serving.studio.verdicts import approvals, rejections_of_the_rest
 from autotag.serving.studio.workbench import Standings, Workbench
@@ -28,7 +28,7 @@ PICTURES_KEPT = 32
 def detail(bench: Workbench, chosen: Choices, view: FolderView, file: str) -> None:
     """The image that the page's address names."""
     if file not in view.files:
-        st.warning(f"{file} is not in this folder any more.")
+        st.warning(plain_markdown(f"{file} is not in this folder any more."))
         _back()
         return
     number = view.files.index(file)
@@ -59,7 +59,7 @@ def _bar(bench: Workbench, chosen: Choices, view: FolderView, number: int, stand
             shown = [each.tag for each in view.suggestions[number]]
             remember(bench.decide(rejections_of_the_rest(media, shown, standings)))
             _go(queue[min(place + 1, len(queue) - 1)])
-        st.markdown(f"**{view.files[number]}** · {place + 1:,} of {len(queue):,}")
+        st.markdown(f"**{plain_markdown(view.files[number])}** · {place + 1:,} of {len(queue):,}")
 
 
 def _picture(bench: Workbench, view: FolderView, number: int) -> None:
@@ -72,7 +72,7 @@ def _picture(bench: Workbench, view: FolderView, number: int) -> None:
         folder, media = bench.plan.layout.folder(view.key), view.media_ids[number]
         st.image(_drawn(str(folder), file, media, tuple(boxes), folder, bench.plan.limits), width="stretch")
     except AutotagError as error:
-        st.warning(f"{file} cannot be shown: {error}")
+        st.warning(plain_markdown(f"{file} cannot be shown: {error}"))
     width, height = view.sizes_px[number]
     st.caption(f"{width} x {height} px · {len(boxes)} regions")
 
@@ -98,7 +98,9 @@ def _facts(bench: Workbench, chosen: Choices, view: FolderView, number: int, sta
     st.html(chips_html(chips_of(standing, found, rest), view.reasons[number]))
     tag_editor(bench, [media], standings, [each.tag for each in view.suggestions[number]], f"detail-{number}")
     for told in _tags_to_explain(standing, [each.tag for each in found]):
-        with st.expander(f"Why **{told}**?", expanded=told == (found[0].tag if found else "")):
+        with st.expander(
+            f"Why **{plain_markdown(told)}**?", expanded=told == (found[0].tag if found else "")
+        ):
             _evidence(bench, view, number, told)
 
 
@@ -112,7 +114,7 @@ def _evidence(bench: Workbench, view: FolderView, number: int, tag: str) -> None
     try:
         found = evidence_of(bench.tables(view.key), view.files[number], tag)
     except AutotagError as error:
-        st.caption(str(error))
+        st.caption(plain_markdown(str(error)))
         return
     for each in found:
         st.caption(_sentence(each))
@@ -140,8 +142,10 @@ def _voters(bench: Workbench, found: TagEvidence) -> None:
             if shown.jpeg:
                 st.image(shown.jpeg, width="stretch")
             else:
-                st.caption(shown.reason)
-            st.caption(f"{voter.shard}/{voter.key} · {voter.similarity:.2f} · {voter.share:.0%}")
+                st.caption(plain_markdown(shown.reason))
+            st.caption(
+                plain_markdown(f"{voter.shard}/{voter.key} · {voter.similarity:.2f} · {voter.share:.0%}")
+            )
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

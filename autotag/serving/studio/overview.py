@@ -6,7 +6,7 @@ import streamlit as st
 
 from autotag.errors import MissingInputError
 from autotag.review.review_queue import Minimum
-from autotag.serving.studio.chips import Chip, chips_html
+from autotag.serving.studio.chips import Chip, chips_html, plain_markdown
 from autotag.serving.studio.workbench import Workbench, folder_name
 from autotag.storage.layout import FolderTables
 
@@ -14,15 +14,12 @@ FOLDERS_A_PAGE = 12
 TAGS_SHOWN = 10
 
 
-def overview(bench: Workbench) -> None:
-    """A line a folder."""
+def overview(bench: Workbench, minimum: Minimum) -> None:
+    """A line a folder; its tags are counted as the review view believes them."""
     folders = bench.folders()
-    st.caption(f"{len(folders):,} folders below {bench.plan.layout.target}")
+    st.caption(f"{len(folders):,} folders below {plain_markdown(str(bench.plan.layout.target))}")
     pages = max(1, -(-len(folders) // FOLDERS_A_PAGE))
     page = st.number_input("Page", 1, pages, key="folders_page") if pages > 1 else 1
-    minimum = Minimum(
-        {"vote": bench.settings.tagging.threshold, "zero_shot": bench.settings.labels.threshold}, {}
-    )
     for key in folders[(int(page) - 1) * FOLDERS_A_PAGE : int(page) * FOLDERS_A_PAGE]:
         with st.container(border=True):
             _folder(bench, key, minimum)
@@ -31,7 +28,7 @@ def overview(bench: Workbench) -> None:
 def _folder(bench: Workbench, key: str, minimum: Minimum) -> None:
     picture, facts = st.columns([1, 6], vertical_alignment="center")
     with facts:
-        st.markdown(f"**{folder_name(key)}**")
+        st.markdown(f"**{plain_markdown(folder_name(key))}**")
         try:
             view = bench.view(key)
         except MissingInputError:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from autotag.errors import AutotagError, MissingInputError
 from autotag.serving.studio.card import FAILED
-from autotag.serving.studio.chips import STYLE
+from autotag.serving.studio.chips import STYLE, plain_markdown
 from autotag.serving.studio.commands import command_panel
 from autotag.serving.studio.detail import detail
 from autotag.serving.studio.learning import learning
@@ -31,10 +31,10 @@ def page() -> None:
         with where.commands:
             command_panel(bench, chosen.folder, chosen.overrides)
         if failed := st.session_state.pop(FAILED, ""):
-            st.error(failed)
+            st.error(plain_markdown(failed))
         _view(bench, chosen)
     except AutotagError as error:
-        st.error(str(error))
+        st.error(plain_markdown(str(error)))
 
 
 def _view(bench: Workbench, chosen: Choices) -> None:
@@ -42,13 +42,13 @@ def _view(bench: Workbench, chosen: Choices) -> None:
         "View", VIEWS, default="Review", required=True, key="view", bind=URL, label_visibility="collapsed"
     )
     if view == "Folders":
-        overview(bench)
+        overview(bench, chosen.minimum)
         return
     if view == "Learning":
         learning(bench)
         return
     if not chosen.folder:
-        st.info(f"No folder with images lies below {bench.plan.layout.target} yet.")
+        st.info(plain_markdown(f"No folder with images lies below {bench.plan.layout.target} yet."))
         return
     try:
         folder = bench.view(chosen.folder)

@@ -8,7 +8,7 @@ import streamlit as st
 from autotag.domain.ledger_entries import Decision
 from autotag.review.folder_view import FolderView
 from autotag.review.review_queue import Order, Show, Wanted, believed
-from autotag.serving.studio.card import card, remember
+from autotag.serving.studio.card import card, remember, shown_tags
 from autotag.serving.studio.sidebar import URL, Choices
 from autotag.serving.studio.verdicts import approvals, clearances, rejections_of_the_rest
 from autotag.serving.studio.workbench import Standings, Workbench
@@ -108,7 +108,7 @@ def _bar(
                 decision
                 for number, media_id in media.items()
                 for decision in rejections_of_the_rest(
-                    [media_id], [each.tag for each in view.suggestions[number]], standings
+                    [media_id], shown_tags(view, number, chosen.minimum), standings
                 )
             ]
             _decide(bench, rest, "rejected")

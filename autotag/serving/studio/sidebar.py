@@ -1,4 +1,7 @@
-"""The sidebar: what to work on, and with which settings. Everything lies in the page's address, so a reload changes nothing."""
+"""The sidebar: what to work on, and with which settings. It lies in the page's address, so a reload changes nothing.
+
+Data root, labels and model do not: nobody's link is to choose what is read, and which weights are loaded.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from autotag.errors import MissingInputError
 from autotag.review.review_queue import Minimum
+from autotag.serving.studio.chips import plain_markdown
 from autotag.serving.studio.workbench import Workbench, folder_name
 from autotag.settings import Settings
 
@@ -54,10 +58,10 @@ def settings_of_sidebar(config: Path | None, place: DeltaGenerator) -> tuple[Set
     """Settings of the file with what was changed in the sidebar, and the changes by key."""
     own = Settings.load(config)
     with place:
-        data = st.text_input("Data root", own.paths.data, key="data", bind=URL)
-        labels = st.text_input("Labels file", own.labels.file, key="labels", bind=URL)
+        data = st.text_input("Data root", own.paths.data, key="data")
+        labels = st.text_input("Labels file", own.labels.file, key="labels")
         models = list(dict.fromkeys([own.models.embedder, *MODELS]))
-        model = st.selectbox("Model", models, key="model", bind=URL, accept_new_options=True)
+        model = st.selectbox("Model", models, key="model", accept_new_options=True)
         topk = st.number_input("Labels an image (top-k)", 1, 50, own.labels.topk, key="topk", bind=URL)
         images = st.number_input("Images a batch", 1, 512, own.compute.batch_images, key="images", bind=URL)
         crops = st.number_input("Crops a batch", 1, 2048, own.models.embedder_batch, key="crops", bind=URL)
@@ -78,8 +82,9 @@ def choices(bench: Workbench, overrides: dict[str, Any], where: Places) -> Choic
     with where.folder:
         folders = bench.folders()
         folder = st.selectbox("Folder", folders, key="folder", bind=URL, format_func=folder_name)
+        start = FITTED if bench.settings.thresholds.target_precision else FIXED
         mode = st.segmented_control(
-            "Believe a tag by", (FIXED, FITTED), default=FIXED, required=True, key="by", bind=URL
+            "Believe a tag by", (FIXED, FITTED), default=start, required=True, key="by", bind=URL
         )
         minimum, changed = _fitted(bench) if mode == FITTED else _fixed(bench)
     with where.settings:
@@ -88,10 +93,13 @@ def choices(bench: Workbench, overrides: dict[str, Any], where: Places) -> Choic
 
 
 def _fixed(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
-    settings = bench.settings
-    vote = st.slider("Vote", 0.0, 1.0, settings.tagging.threshold, 0.01, key="vote", bind=URL)
-    label = st.slider("Label", -0.2, 1.0, settings.labels.threshold, 0.01, key="label", bind=URL)
-    changed = {"labels.threshold": label} if label != settings.labels.threshold else {}
+    own = _own_minimums(bench.settings)
+    vote = st.slider("Vote", 0.0, 1.0, own["vote"], 0.01, key="vote", bind=URL)
+    least = min(-0.2, own["zero_shot"])
+    label = st.slider("Label", least, 1.0, own["zero_shot"], 0.01, key="label", bind=URL)
+    # A target of the file would have commands give tags by other thresholds than these.
+    wanted = {"tagging.threshold": vote, "labels.threshold": label, "thresholds.target_precision": 0.0}
+    changed = {key: value for key, value in wanted.items() if value != _value(bench.settings, key)}
     return Minimum({"vote": vote, "zero_shot": label}, {}), changed
 
 
@@ -99,7 +107,8 @@ def _fitted(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
     from autotag.pipeline.fit_thresholds import thresholds_in_use
 
     own = bench.settings.thresholds.target_precision or 0.9
-    wanted = st.slider("Share that must be right", 0.5, 0.99, own, 0.01, key="precision", bind=URL)
+    least, most = min(0.5, own), max(0.99, own)
+    wanted = st.slider("Share that must be right", least, most, own, 0.01, key="precision", bind=URL)
     changed = {"thresholds.target_precision": wanted}
     settings = bench.settings.model_copy(
         update={"thresholds": bench.settings.thresholds.model_copy(update={"target_precision": wanted})}
@@ -107,13 +116,18 @@ def _fitted(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
     try:
         table = thresholds_in_use(bench.plan, settings)
     except MissingInputError as error:
-        st.warning(str(error))
+        st.warning(plain_markdown(str(error)))
         table = None
     if table is None:
         return _fixed(bench)[0], changed
     if table.is_stale:
         st.caption("Fitted before the latest decisions or index: press Fit thresholds.")
-    return Minimum(table.defaults(), table.by_tag()), changed
+    # Nothing is fitted to a source without examples: there, commands keep to the one threshold of the settings.
+    return Minimum({**_own_minimums(bench.settings), **table.defaults()}, table.by_tag()), changed
+
+
+def _own_minimums(settings: Settings) -> dict[str, float]:
+    return {"vote": settings.tagging.threshold, "zero_shot": settings.labels.threshold}
 
 
 def _value(settings: Settings, key: str) -> Any:

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import make_url
 
 from autotag.errors import SettingsError
-from autotag.review.ledger.place import ledger_url, reviewer_name
+from autotag.review.ledger.place import has_place, ledger_url, reviewer_name
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag.storage.roots import layout_of
@@ -37,6 +37,15 @@ def test_a_data_root_with_signs_of_urls_in_its_name_is_the_same_place(tmp_path: 
 def test_a_relative_path_starts_from_the_settings_file(tmp_path: Path) -> None:
     url = url_with(tmp_path, '[review]\nledger = "sqlite:///team/ledger.sqlite"')
     assert make_url(url).database == str(tmp_path / "team" / "ledger.sqlite")
+
+
+def test_on_an_object_store_there_is_a_place_only_where_one_is_named(tmp_path: Path) -> None:
+    store = '[paths]\ndata = "s3://bucket/d"\n'
+    for toml, has in (("", True), (store, False), (f'{store}[review]\nledger = "sqlite:///x"', True)):
+        settings = settings_with(tmp_path, toml)
+        assert has_place(settings, layout_of(settings)) is has
+    with pytest.raises(SettingsError, match="cannot lie in an object store"):
+        url_with(tmp_path, store)
 
 
 def test_a_postgres_url_is_passed_on_with_its_password(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from autotag.domain.ledger_entries import Action, Decision, Proposal, Standing
-from autotag.errors import BadSheetError
+from autotag.domain.ledger_entries import Action, Decision, EffectiveTag, Proposal, Standing
+from autotag.errors import BadSheetError, InUseError
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.sheet.columns import SheetRow, sheet_bytes
 from autotag.review.sheet.exports import ExportedImage, SheetExport, write_sheet
@@ -171,6 +171,59 @@ def test_where_somebody_decided_otherwise_since_the_export_the_sheet_waits_for_f
     assert desk.take(rows).outcomes["conflicting"] == 1
     assert desk.take(rows, force=True).outcomes["imported"] == 1
     assert desk.approved("a.jpg") == {"sea", "bird"}
+
+
+def while_it_is_imported(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, happenings: Iterator[Callable[[], object]]
+) -> None:
+    """Let something happen each time that the import has just looked at what stands."""
+    look = desk.ledger.effective
+
+    def looked(media_ids: Iterable[str]) -> dict[str, list[EffectiveTag]]:
+        found = look(media_ids)
+        next(happenings, lambda: None)()
+        return found
+
+    monkeypatch.setattr(desk.ledger, "effective", looked)
+
+
+def test_what_somebody_rejects_while_the_sheet_is_imported_is_a_conflict(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = edited(desk.export(), a_jpg="bird|sea", b_jpg="boat")
+    while_it_is_imported(
+        desk, monkeypatch, iter([lambda: desk.decide("a.jpg", Action.REJECT, "bird", by="bob")])
+    )
+    report = desk.take(rows)
+    (found,) = report.conflicts
+    assert (found.file, found.conflict.tag, found.conflict.decided_by) == ("a.jpg", "bird", "bob")
+    assert (report.edits, report.outcomes.total()) == (3, 4)
+    assert (desk.approved("a.jpg"), desk.approved("b.jpg")) == ({"sea"}, {"boat"})
+    assert desk.standing("a.jpg", Standing.REJECTED) == {"bird"}
+
+
+def test_what_happens_to_other_images_meanwhile_keeps_nobody_from_importing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = edited(desk.export(), a_jpg="bird")
+    while_it_is_imported(
+        desk,
+        monkeypatch,
+        (lambda number=number: desk.decide("b.jpg", Action.ADD, f"t{number}") for number in range(9)),
+    )
+    assert desk.take(rows).outcomes["imported"] == 1
+
+
+def test_a_sheet_whose_images_never_rest_is_not_imported(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = edited(desk.export(), a_jpg="bird")
+    while_it_is_imported(
+        desk,
+        monkeypatch,
+        (lambda number=number: desk.decide("a.jpg", Action.ADD, f"t{number}") for number in range(99)),
+    )
+    with pytest.raises(InUseError, match="nothing was written"):
+        desk.take(rows)
+    assert "bird" not in desk.approved("a.jpg")
 
 
 def test_a_dry_run_counts_the_same_and_writes_nothing(desk: Desk) -> None:

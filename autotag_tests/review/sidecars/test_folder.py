@@ -1,5 +1,6 @@
 """A folder's approvals in the ledger become sidecars in the folder, or in its shadow with a loud notice."""
 
+import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,10 @@ from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.sidecars import place as sidecar_place
 from autotag.review.sidecars.fields import SUBJECT
 from autotag.review.sidecars.folder import FolderSidecars, folder_sidecars, undo_folder_sidecars
+from autotag.review.sidecars.plan import KeptPlan
 from autotag.review.sidecars.xml_packet import read_packet
 from autotag.settings import Settings
+from autotag.storage.folder_files import list_files
 from autotag.storage.layout import Layout
 from autotag.storage.roots import layout_of
 from autotag.storage.tables import Stamp, write_table
@@ -30,13 +33,14 @@ KEY = "birds"
 
 
 def manifest(layout: Layout, files: Mapping[str, bytes]) -> None:
-    """images.parquet of the folder."""
+    """images.parquet of the folder, whose files are there."""
     names = sorted(files)
+    times = {file.name: file.mtime_ns for file in list_files(layout.folder(KEY))}
     columns = {
         "file": names,
         "media_id": [media_id(files[name]) for name in names],
         "size_bytes": [len(files[name]) for name in names],
-        "mtime_ns": [0] * len(names),
+        "mtime_ns": [times[name] for name in names],
         "width": [1] * len(names),
         "height": [1] * len(names),
         "format": ["PNG"] * len(names),
@@ -64,17 +68,24 @@ def layout(settings: Settings) -> Layout:
 def folder(folders: Folders, layout: Layout, settings: Settings) -> Path:
     """a.jpg and its copy are approved as bird, b.jpg has a rejected tag, c.jpg nobody has looked at."""
     files = {"a.jpg": b"A", "copy.jpg": b"A", "b.jpg": b"B", "c.jpg": b"C"}
+    path = folders.make(KEY, files)
+    for second, name in enumerate(files):
+        os.utime(path / name, (second, second))
     manifest(layout, files)
     decide(
         layout,
         settings,
         {b"A": [("bird", Action.APPROVE), ("cat", Action.REJECT)], b"B": [("dog", Action.REJECT)]},
     )
-    return folders.make(KEY, files)
+    return path
 
 
 def written(layout: Layout, settings: Settings, *, dry_run: bool = False) -> FolderSidecars:
     return folder_sidecars(layout, settings, KEY, dry_run=dry_run)
+
+
+def kept(found: FolderSidecars) -> KeptPlan:
+    return KeptPlan({each.sidecar: each.current_sha256 for each in found.sidecars}, found.is_shadow)
 
 
 def subjects(path: Path) -> tuple[str, ...]:
@@ -111,6 +122,38 @@ def test_a_decision_taken_back_takes_the_keyword_back(
     decide(layout, settings, {b"A": [("bird", Action.REJECT), ("sea", Action.ADD)]})
     written(layout, settings)
     assert subjects(folder / "a.xmp") == ("sea",)
+
+
+def test_tags_of_a_file_that_changed_places_since_the_scan_go_into_no_sidecar(
+    folder: Path, layout: Layout, settings: Settings
+) -> None:
+    (folder / "a.jpg").rename(folder / "aside.jpg")
+    (folder / "b.jpg").rename(folder / "a.jpg")
+    (folder / "aside.jpg").rename(folder / "b.jpg")
+    found = written(layout, settings)
+    assert {each.sidecar: each.state for each in found.sidecars} == {"a.xmp": "rejected", "copy.xmp": "new"}
+    assert found.sidecars[0].reason == "changed since it was scanned; run autotag scan"
+    counts = found.counts("step")
+    assert (counts.taken, counts.made, counts.rejected) == (2, 1, 1)
+    assert not (folder / "a.xmp").exists()
+
+
+@pytest.mark.parametrize("data", [b"AA", b"B", None], ids=["resized", "rewritten", "gone"])
+def test_keywords_of_a_file_that_is_another_by_now_stay_as_they_are(
+    folder: Path, layout: Layout, settings: Settings, data: bytes | None
+) -> None:
+    written(layout, settings)
+    before = (folder / "a.xmp").read_bytes()
+    decide(layout, settings, {b"A": [("bird", Action.REJECT)]})
+    (folder / "a.jpg").unlink()
+    if data is not None:
+        (folder / "a.jpg").write_bytes(data)
+    found = written(layout, settings)
+    assert {each.sidecar: each.state for each in found.sidecars} == {
+        "a.xmp": "rejected",
+        "copy.xmp": "merged",
+    }
+    assert (folder / "a.xmp").read_bytes() == before
 
 
 def test_undo_leaves_the_folder_as_it_was(folder: Path, layout: Layout, settings: Settings) -> None:
@@ -176,6 +219,46 @@ def test_the_shadow_follows_the_folders_own_sidecar(
     assert b"At the sea" in (shadow / "a.xmp").read_bytes()
     assert states(undo_folder_sidecars(layout, KEY, found.run)) == {"restored": 1}
     assert b"At the lake" in (shadow / "a.xmp").read_bytes()
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """A server's folder that looks as if it took files, and does not: only the write finds out."""
+    touch = Path.touch
+
+    def refuse(path: Path, mode: int = 0o666, exist_ok: bool = True) -> None:
+        if path.parent == folder:
+            raise PermissionError(errno.EACCES, "refused by the server")
+        touch(path, mode, exist_ok)
+
+    monkeypatch.setattr(sidecar_place.Path, "touch", refuse)
+    return folder
+
+
+def test_a_plan_holds_where_only_the_write_finds_the_folder_refusing(
+    refusing: Path, layout: Layout, settings: Settings
+) -> None:
+    (refusing / "a.xmp").write_bytes(IMMICH)
+    seen = kept(written(layout, settings, dry_run=True))
+    found = folder_sidecars(layout, settings, KEY, expected=seen)
+    assert (seen.is_shadow, found.is_shadow) == (False, True)
+    assert states(found.sidecars) == {"merged": 1, "new": 1}
+    decide(layout, settings, {b"A": [("sea", Action.ADD)]})
+    again = kept(written(layout, settings, dry_run=True))
+    (refusing / "a.xmp").write_bytes(DARKTABLE)
+    found = folder_sidecars(layout, settings, KEY, expected=again)
+    assert {each.sidecar: each.state for each in found.sidecars} == {
+        "a.xmp": "rejected",
+        "copy.xmp": "merged",
+    }
+    assert "since the dry run" in found.sidecars[0].reason
+
+
+def test_a_plan_of_the_shadow_does_not_hold_in_a_folder_that_takes_files_by_now(
+    folder: Path, layout: Layout, settings: Settings
+) -> None:
+    with pytest.raises(SidecarError, match=r"birds can be written to, which it could not.*--dry-run"):
+        folder_sidecars(layout, settings, KEY, expected=KeptPlan({}, is_shadow=True))
 
 
 def test_an_object_stores_folder_gets_a_shadow(settings: Settings, layout: Layout, tmp_path: Path) -> None:

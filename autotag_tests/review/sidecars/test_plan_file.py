@@ -5,27 +5,42 @@ from pathlib import Path
 import pytest
 
 from autotag.errors import UsageError
-from autotag.review.sidecars.plan import MERGED, NEW, PlannedSidecar
+from autotag.review.sidecars.folder import FolderSidecars
+from autotag.review.sidecars.plan import MERGED, NEW, KeptPlan, PlannedSidecar
 from autotag.review.sidecars.plan_file import read_plan, write_plan
 
 
-def test_a_kept_plan_gives_its_hashes_again(tmp_path: Path) -> None:
+def test_a_kept_plan_gives_its_hashes_and_places_again(tmp_path: Path) -> None:
     planned = [
         PlannedSidecar("a.jpg", "a.xmp", MERGED, current_sha256="ab"),
         PlannedSidecar("odd \udce4.jpg", "odd \udce4.xmp", NEW),
     ]
-    write_plan(tmp_path / "plan.json", {"birds": planned, "cats": []})
-    assert read_plan(str(tmp_path / "plan.json"), "birds") == {"a.xmp": "ab", "odd \udce4.xmp": ""}
+    folders = {
+        "birds": FolderSidecars(planned, "/target/birds", is_shadow=False),
+        "cats": FolderSidecars([], "/shadow/cats", is_shadow=True),
+    }
+    write_plan(tmp_path / "plan.json", folders)
+    birds, cats = (read_plan(str(tmp_path / "plan.json"), key) for key in folders)
+    assert birds == KeptPlan({"a.xmp": "ab", "odd \udce4.xmp": ""}, is_shadow=False)
+    assert cats == KeptPlan({}, is_shadow=True)
 
 
 def test_a_plan_of_another_folder_is_refused(tmp_path: Path) -> None:
-    write_plan(tmp_path / "plan.json", {"birds": []})
+    write_plan(tmp_path / "plan.json", {"birds": FolderSidecars([], "/target/birds", is_shadow=False)})
     with pytest.raises(UsageError, match="plan of birds, not of cats"):
         read_plan(str(tmp_path / "plan.json"), "cats")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"version": 1, "folders": []}', '{"version": 2, "folders": {"birds": []}}']
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"version": 2, "folders": []}',
+        '{"version": 2, "folders": {"birds": []}}',
+        '{"version": 1, "folders": {"birds": {"is_shadow": false, "sidecars": []}}}',
+    ],
 )
 def test_what_is_no_plan_is_refused_with_the_way_to_make_one(tmp_path: Path, text: str) -> None:
     (tmp_path / "plan.json").write_text(text)

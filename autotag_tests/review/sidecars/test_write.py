@@ -16,6 +16,7 @@ from autotag.review.sidecars import write as sidecar_write
 from autotag.review.sidecars.exiftool_session import ExifToolLostError, ExifToolSession
 from autotag.review.sidecars.fields import HIERARCHICAL, SUBJECT, TAGS_LIST, refusal, same_word
 from autotag.review.sidecars.place import DiskFullError
+from autotag.review.sidecars.plan import KeptPlan
 from autotag.review.sidecars.runs import SidecarRun, owned_keywords
 from autotag.review.sidecars.xml_packet import read_packet
 from autotag_tests.review.sidecar_samples import IMMICH, STYLES, Desk, listed, packet, states
@@ -234,7 +235,7 @@ def test_links_directories_and_pipes_in_the_way_are_refused(desk: Desk, tmp_path
 
 def test_an_image_that_is_gone_is_rejected(desk: Desk) -> None:
     found = desk.write({"a.jpg": ["bird"]})
-    assert "not in the folder any more" in found[0].reason
+    assert found[0].reason == "changed since it was scanned; run autotag scan"
     assert desk.names() == []
 
 
@@ -280,8 +281,8 @@ def test_a_sidecar_changed_since_a_dry_run_is_rejected(desk: Desk) -> None:
     desk.images("a.jpg", "b.jpg")
     (desk.folder / "a.xmp").write_bytes(IMMICH)
     approved = {"a.jpg": ["bird"], "b.jpg": ["bird"]}
-    expected = {each.sidecar: each.current_sha256 for each in desk.plan(approved)}
-    assert expected["b.xmp"] == ""
+    expected = KeptPlan({each.sidecar: each.current_sha256 for each in desk.plan(approved)}, is_shadow=False)
+    assert expected.hashes["b.xmp"] == ""
     (desk.folder / "a.xmp").write_bytes(IMMICH.replace(b"At the lake", b"At the sea"))
     found = desk.write(approved, expected)
     assert [each.state for each in found] == ["rejected", "new"]

@@ -1,7 +1,10 @@
+import json
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from autotag.serving.studio import background
@@ -53,6 +56,41 @@ def test_half_written_notes_are_passed_over(tmp_path: Path):
     (tmp_path / "studio" / "1-scan").mkdir(parents=True)
     (tmp_path / "studio" / "1-scan" / "command.json").write_text("{")
     assert background.known(tmp_path) == []
+
+
+def test_the_end_of_a_command_is_known_after_the_pages_server_has_gone(tmp_path: Path):
+    server = (
+        "import pathlib, sys; from autotag.serving.studio import background;"
+        "background.start(pathlib.Path(sys.argv[1]), 'Version', ['version'], {})"
+    )
+    subprocess.run([sys.executable, "-c", server, str(tmp_path)], check=True, timeout=WAIT_S)
+    (found,) = background.known(tmp_path)
+    assert ended(found) == 0
+
+
+def test_of_commands_that_have_ended_only_the_last_are_kept(tmp_path: Path):
+    directories = [tmp_path / "studio" / f"2020{number:04d}-scan" for number in range(30)]
+    running = psutil.Process()
+    for number, directory in enumerate(directories):
+        directory.mkdir(parents=True)
+        pid, born_s = (running.pid, running.create_time()) if number == 1 else (2**22 + 1, 0.0)
+        if number not in (2, 29):  # never noted
+            note = {"label": f"{number}", "words": [], "pid": pid, "born_s": born_s}
+            (directory / "command.json").write_text(json.dumps(note))
+    started = background.start(tmp_path, "Version", ["version"], {})
+    assert ended(started) == 0
+    left = sorted((tmp_path / "studio").iterdir())
+    assert left == [directories[1], *directories[9:], started.directory]
+    assert len(background.known(tmp_path)) == background.KEPT
+
+
+def test_of_a_long_output_the_last_lines_are_told(tmp_path: Path):
+    lines = [f"{number} über\n" for number in range(20_000)]
+    (tmp_path / "output.txt").write_text("".join(lines), encoding="utf-8")
+    output = BackgroundCommand(tmp_path, "long", 2**22 + 1, 0.0).output
+    told = output.splitlines(keepends=True)
+    assert told == lines[-len(told) :]
+    assert 60 * 1024 < len(output.encode()) <= 64 * 1024
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel")

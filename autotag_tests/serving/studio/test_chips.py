@@ -1,8 +1,14 @@
 from datetime import UTC, datetime
+from html import escape
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from autotag.domain.ledger_entries import EffectiveTag, Standing
 from autotag.review.folder_view import Suggestion
-from autotag.serving.studio.chips import chips_html, chips_of, name_html
+from autotag.serving.studio.chips import chips_html, chips_of, name_html, plain_markdown
 
 APPROVED = EffectiveTag("cat", Standing.APPROVED, {"vote": 0.8}, {}, "ann", datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -30,3 +36,27 @@ def test_tags_and_names_of_strangers_are_no_html():
 def test_a_reason_stands_where_there_are_no_tags():
     assert "nothing is alike" in chips_html([], "nothing is alike")
     assert "nothing is alike" not in chips_html(chips_of([APPROVED], []), "nothing is alike")
+
+
+@pytest.mark.parametrize("name", [":red[x]", ":material/check:", ":dog:", "$a$", "~~x~~", "`x`", "a|b"])
+def test_no_directive_of_the_page_is_left_in_a_name(name: str):
+    assert all(
+        before == "\\"
+        for before, mark in zip(" " + plain_markdown(name), plain_markdown(name), strict=False)
+        if mark in ":[]$~`|"
+    )
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1))
+@example("__init__ *b* [l](http://x) <b>&amp;</b> \\")
+@example("1. one")
+@example("- dash")
+@example("    # four spaces")
+@example("two\n\nparagraphs")
+def test_a_name_is_read_as_it_is_written(name: str):
+    shown = " ".join(name.split())
+    wanted = f"<p>{escape(shown)}</p>\n".replace("&#x27;", "'") if shown else ""
+    assert MarkdownIt("commonmark").render(plain_markdown(name)) == wanted
+    inside = MarkdownIt("commonmark").renderInline(f"Why **{plain_markdown('a' + name)}**?")
+    assert inside.startswith("Why <strong>a")
+    assert inside.endswith("</strong>?")
