@@ -406,8 +406,9 @@ def test_a_small_picture_has_the_long_edge_wanted_or_less_and_its_own_shape(
     scale = max(small.width, small.height) / max(whole.width, whole.height)
     assert abs(min(small.width, small.height) - min(whole.width, whole.height) * scale) <= 1
     assert (small.width > small.height) == (whole.width > whole.height) or abs(small.width - small.height) < 2
-    corner, same = small.pixels[0, 0].astype(int), whole.pixels[0, 0].astype(int)
-    assert np.abs(corner - same).max() < 40
+    if min(width, height) >= 16:  # from edge to edge of a sliver, colours are not smooth
+        corner, same = small.pixels[0, 0].astype(int), whole.pixels[0, 0].astype(int)
+        assert np.abs(corner - same).max() < 40
 
 
 def test_a_large_jpeg_is_shrunk_to_what_shrinking_all_its_pixels_gives() -> None:

@@ -24,6 +24,9 @@ BUTTONS = (
     ("export", "Export CSV", "Write review.csv"),
 )
 LOOK_INTERVAL_S = 1.0
+IDLE_INTERVAL_S = 15.0
+
+COMMANDS_SHOWN = 3
 OUTPUT_HEIGHT_PX = 240
 
 
@@ -77,15 +80,19 @@ def environment_of(overrides: Mapping[str, Any]) -> dict[str, str]:
     return {f"AUTOTAG_{key.replace('.', '__').upper()}": str(value) for key, value in overrides.items()}
 
 
-@st.fragment(run_every=LOOK_INTERVAL_S)
 def _under_way(bench: Workbench) -> None:
-    commands = background.known(bench.runs)[:3]
+    """The last commands, looked at often while one of them works: each look of each open tab costs the server some work."""
+    works = any(command.exit_code is None for command in background.known(bench.runs)[:COMMANDS_SHOWN])
+    st.fragment(_last_commands, run_every=LOOK_INTERVAL_S if works else IDLE_INTERVAL_S)(bench)
+
+
+def _last_commands(bench: Workbench) -> None:
+    commands = background.known(bench.runs)[:COMMANDS_SHOWN]
     for command in commands:
         _show(command)
-    ended = {str(each.directory) for each in commands if each.exit_code is not None}
-    seen: set[str] = st.session_state.setdefault("ended commands", set(ended))
-    if ended - seen:
-        st.session_state["ended commands"] = ended
+    states = {str(each.directory): each.exit_code is None for each in commands}
+    if st.session_state.setdefault("commands", states) != states:
+        st.session_state["commands"] = states
         st.rerun(scope="app")
 
 

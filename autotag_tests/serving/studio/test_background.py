@@ -12,6 +12,13 @@ from autotag.serving.studio.background import BackgroundCommand
 
 WAIT_S = 60.0
 
+SLOW = """
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # which is ignored below a shell that runs this in the background
+print("ready", flush=True)
+time.sleep(60)
+"""
+
 
 def ended(command: BackgroundCommand) -> int:
     until = time.monotonic() + WAIT_S
@@ -96,9 +103,11 @@ def test_of_a_long_output_the_last_lines_are_told(tmp_path: Path):
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel")
 def test_a_stopped_command_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     fake = tmp_path / "slow"
-    fake.write_text("#!/bin/sh\nexec sleep 60\n")
+    fake.write_text(f"#!{sys.executable}\n{SLOW}")
     fake.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(fake))
     started = background.start(tmp_path, "Slow", ["scan"], {})
+    while "ready" not in started.output:
+        time.sleep(0.02)
     started.stop()
     assert ended(started) == -2
