@@ -1,6 +1,7 @@
 """Small archives, target folders and settings for the tests, all with the fake models and all below tmp_path."""
 
 import io
+import signal
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from PIL import Image
 
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.settings import Settings
+
+# A shell that runs the tests in the background has Ctrl-C ignored, and all that they start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow now and then: time limits of single examples would only make tests flaky.
 # A busy machine makes examples slowly; that is no fault of what is tested.
