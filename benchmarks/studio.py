@@ -26,7 +26,7 @@ from autotag_tests.end_to_end.conftest import BROWSERS, FLAGS
 from autotag_tests.end_to_end.studio_page import studio
 from benchmarks.review_folder import FOLDER, make_review_folder
 
-CARDS = 18
+CARDS = 12
 
 
 class WrongPageError(Exception):

@@ -14,7 +14,8 @@ from autotag.serving.studio.verdicts import approvals, clearances, rejections_of
 from autotag.serving.studio.workbench import Standings, Workbench
 
 COLUMNS = 6
-CARDS_A_PAGE = 18
+CARDS_A_PAGE = 12
+"""What a screen shows: whoever approves all of a page has seen all of it."""
 EVERY_TAG = "every tag"
 
 
