@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "autotag needs Python 3.11 to 3.13; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev,postgres]'
 	@touch $@
 
 demo: env            ## sample archive, all assets, two tagged folders, a page to look at (in ./demo)
@@ -27,7 +27,7 @@ demo: env            ## sample archive, all assets, two tagged folders, a page t
 test: env            ## the fast tests
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --max-worker-restart=0
 
-test-slow: env       ## the slow tests: real Ray, Dagster daemon, browser, S3 server, kill -9
+test-slow: env       ## the slow tests: real Ray, Dagster daemon, browser, S3 and Postgres servers, kill -9
 	$(BIN)/python -m pytest -m slow
 
 check: env           ## format, lint, types, import rules, graph snapshot
@@ -45,7 +45,7 @@ bench: env           ## the benchmarks of benchmarks/README.md
 	$(BIN)/python -m benchmarks.source_pass
 
 lock: env            ## resolve constraints.txt anew
-	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --no-header --no-annotate -c constraints.in -o constraints.txt --upgrade
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra postgres --python-version 3.11 --no-header --no-annotate -c constraints.in -o constraints.txt --upgrade
 
 clean:               ## remove the environment and the demo
 	rm -rf $(VENV) $(DEMO_DIR)

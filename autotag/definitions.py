@@ -5,6 +5,7 @@ import dagster as dg
 from autotag.defs import assets, checks
 from autotag.defs.folder_sensor import target_folder_sensor
 from autotag.defs.jobs import (
+    discovery_job,
     index_job,
     observe_source_job,
     process_target_job,
@@ -29,6 +30,7 @@ defs = dg.Definitions(
         review_job,
         sidecars_job,
         thresholds_job,
+        discovery_job,
     ],
     sensors=[source_shard_sensor, target_folder_sensor, tag_threshold_sensor],
     resources={"runtime": AutotagRuntime(config=str(SETTINGS.file or ""))},

@@ -11,9 +11,7 @@ longer than 200 ms in the median.
 
 import argparse
 import io
-import json
 import statistics
-import sys
 import tarfile
 import tempfile
 import time
@@ -38,6 +36,7 @@ from autotag.storage.images import ImageLimits
 from autotag.storage.layout import FolderTables, Layout
 from autotag.storage.roots import layout_of
 from autotag.storage.tables import ROW_GROUP_ROWS, Stamp, TableWriter, write_table
+from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts
 
 MODEL_ID = "synthetic+synthetic"
 SHARD = "00000"
@@ -291,35 +290,27 @@ def print_report(args: argparse.Namespace, questions: list[Question]) -> None:
     Console(width=110).print(table)
 
 
+@failures_told()
 def main() -> int:
     """Command line; 1 when an answer is wrong or too slow."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_arguments(__doc__)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--labels", type=int, default=1000)
     parser.add_argument("--questions", type=int, default=30, help="warm ones, of each kind")
     parser.add_argument(
         "--group-rows", type=int, default=0, help="rows a row group of the label scores; 0 = as autotag does"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
     if min(args.images, args.labels, args.questions) < 1:
         parser.error("--images, --labels and --questions are 1 or more")
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            questions = measure(args, Path(directory))
-    except CountsDoNotCloseError as error:
-        sys.stderr.write(f"failed: {error}\n")
-        return 1
+    with tempfile.TemporaryDirectory(prefix="autotag-") as directory:
+        questions = measure(args, Path(directory))
     print_report(args, questions)
-    if args.json:
-        facts = {
-            each.name: {"cold_ms": each.cold_ms, "median_ms": each.median_ms, "all_ms": each.warm_ms}
-            for each in questions
-        }
-        told = {"benchmark": "evidence", "images": args.images, "labels": args.labels, **facts}
-        sys.stdout.write(json.dumps(told) + "\n")
+    facts = {
+        each.name: {"cold_ms": each.cold_ms, "median_ms": each.median_ms, "all_ms": each.warm_ms}
+        for each in questions
+    }
+    print_facts(args, "evidence", {"images": args.images, "labels": args.labels, **facts})
     return int(max(each.median_ms for each in questions) > LIMIT_MS)
 
 

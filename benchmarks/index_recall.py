@@ -10,10 +10,8 @@ pass over the vectors gives another number of rows than the index holds, or when
 """
 
 import argparse
-import json
 import math
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,13 +23,14 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from autotag.errors import AutotagError, CountsDoNotCloseError
+from autotag.errors import CountsDoNotCloseError
 from autotag.reference.build import BuildOptions, BuiltIndex, build_index
 from autotag.reference.choose import IndexPlan, plan_index
 from autotag.reference.faiss_runtime import read_index
 from autotag.reference.protocols import Batch, Vectors
 from autotag.reference.recall import calibrate
 from autotag.reference.searcher import ReferenceSearcher, SearchOptions
+from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts
 
 ROWS_A_BATCH = 16_384
 _SUBSPACE_DIM = 40
@@ -209,11 +208,10 @@ def print_report(facts: dict[str, Any]) -> None:
     )
 
 
+@failures_told()
 def main() -> int:
     """Command line; 1 when the counts do not close."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_arguments(__doc__)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--vectors", choices=sorted(KINDS), default="clustered")
@@ -231,19 +229,13 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
     if min(args.rows, args.dim, args.probes, args.queries, args.repeat) < 1:
         parser.error("--rows, --dim, --probes, --queries and --repeat are 1 or more")
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            facts = measure(args, Path(directory))
-    except AutotagError as error:
-        sys.stderr.write(f"failed: {error}\n")
-        return 1
+    with tempfile.TemporaryDirectory(prefix="autotag-") as directory:
+        facts = measure(args, Path(directory))
     print_report(facts)
-    if args.json:
-        sys.stdout.write(json.dumps({"benchmark": "index_recall", **facts}) + "\n")
+    print_facts(args, "index_recall", facts)
     return 0
 
 

@@ -9,9 +9,7 @@ Ends with 1 when a row is missing, or an image's scores are not what its vectors
 """
 
 import argparse
-import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,7 +28,7 @@ from autotag.domain.label_ranking import RankingRules
 from autotag.domain.regions import Region
 from autotag.domain.schemas import TARGET_IMAGES, TARGET_REGIONS, target_embeddings
 from autotag.domain.vectors import normalise, vectors_from_arrow, vectors_to_arrow
-from autotag.errors import AutotagError, CountsDoNotCloseError
+from autotag.errors import CountsDoNotCloseError
 from autotag.pipeline.embed_target import embeddings_fingerprint
 from autotag.pipeline.label_vectors import store_label_vectors
 from autotag.pipeline.plan import PipelinePlan, plan_of
@@ -39,6 +37,7 @@ from autotag.pipeline.score_labels import LabelRules, ScoredFolder, rethreshold,
 from autotag.settings import Settings
 from autotag.storage.removal import remove_file
 from autotag.storage.tables import Stamp, TableWriter, read_table, write_table
+from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts
 from benchmarks.command_line import write_settings
 
 Vectors = npt.NDArray[np.float32]
@@ -161,25 +160,19 @@ def measure(args: argparse.Namespace, directory: Path) -> dict[str, Any]:
     }
 
 
+@failures_told()
 def main() -> int:
     """Command line; 1 when the counts do not close."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_arguments(__doc__)
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--labels", type=int, default=1000)
     parser.add_argument("--dim", type=int, default=640, help="length of a vector (the starter embedder's)")
     parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
     if min(args.images, args.labels, args.dim, args.repeat) < 1:
         parser.error("--images, --labels, --dim and --repeat are 1 or more")
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            facts = measure(args, Path(directory))
-    except AutotagError as error:
-        sys.stderr.write(f"failed: {error}\n")
-        return 1
+    with tempfile.TemporaryDirectory(prefix="autotag-") as directory:
+        facts = measure(args, Path(directory))
     title = (
         f"label scores, {facts['images']} images with {facts['regions']} regions x {facts['labels']} labels"
     )
@@ -193,8 +186,7 @@ def main() -> int:
     console = Console(width=110)
     console.print(table)
     console.print(f"counts close; median of {facts['repeats']}", highlight=False)
-    if args.json:
-        sys.stdout.write(json.dumps({"benchmark": "label_scores", **facts}) + "\n")
+    print_facts(args, "label_scores", facts)
     return 0
 
 

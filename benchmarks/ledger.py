@@ -10,9 +10,7 @@ when what the ledger keeps is not what its events come to, or when rows are miss
 
 import argparse
 import hashlib
-import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +22,13 @@ from rich.table import Table
 from sqlalchemy import func, select
 
 from autotag.domain.ledger_entries import Action, Decision, Proposal
-from autotag.errors import AutotagError, CountsDoNotCloseError
+from autotag.errors import CountsDoNotCloseError
 from autotag.review.ledger.database import LedgerDatabase
 from autotag.review.ledger.replay import fold
 from autotag.review.ledger.rows import Slot
 from autotag.review.ledger.tables import events, standing
 from autotag.review.ledger.tag_ledger import TagLedger
+from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts
 
 TAGS_OF = {"vote": 6, "zero_shot": 3}
 EVENTS_AN_IMAGE = sum(TAGS_OF.values()) + 1
@@ -162,27 +161,20 @@ def print_report(facts: dict[str, Any]) -> None:
     )
 
 
+@failures_told()
 def main() -> int:
     """Command line; 1 when the ledger is wrong."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_arguments(__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder-images", type=int, default=1000)
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
     if min(args.rows, args.folder_images, args.repeat) < 1:
         parser.error("--rows, --folder-images and --repeat are 1 or more")
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            facts = measure(args, Path(directory))
-    except AutotagError as error:
-        sys.stderr.write(f"failed: {error}\n")
-        return 1
+    with tempfile.TemporaryDirectory(prefix="autotag-") as directory:
+        facts = measure(args, Path(directory))
     print_report(facts)
-    if args.json:
-        sys.stdout.write(json.dumps({"benchmark": "ledger", **facts}) + "\n")
+    print_facts(args, "ledger", facts)
     return 0
 
 

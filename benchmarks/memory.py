@@ -5,20 +5,18 @@
 Each pass has a process of its own. Ends with 1 when the counts do not close or the ratio is above `--max-ratio`.
 """
 
-import json
 import statistics
-import sys
 
 from rich.console import Console
 from rich.table import Table
 
-from autotag.errors import AutotagError
+from benchmarks.benchmark_run import failures_told, print_facts
 from benchmarks.corpus import make_archive
 from benchmarks.measured_pass import CountsDoNotCloseError, PassFigures, run_source_pass
 from benchmarks.source_pass import arguments, pass_options
-from benchmarks.watched_process import CommandFailedError
 
 
+@failures_told(CountsDoNotCloseError)
 def main() -> int:
     """Command line."""
     parser = arguments(__doc__)
@@ -30,14 +28,10 @@ def main() -> int:
     args = parser.parse_args()
     options = pass_options(args)
     passes: dict[int, list[PassFigures]] = {args.few: [], args.many: []}
-    try:
-        corpus = make_archive(args.dir, args.many * args.images_per_shard, args.many)
-        for _ in range(args.repeat):
-            for shards, found in passes.items():
-                found.append(run_source_pass(corpus, list(corpus.shards[:shards]), options))
-    except (AutotagError, CommandFailedError, CountsDoNotCloseError) as error:
-        sys.stderr.write(f"failed: {error}\n")
-        return 1
+    corpus = make_archive(args.dir, args.many * args.images_per_shard, args.many)
+    for _ in range(args.repeat):
+        for shards, found in passes.items():
+            found.append(run_source_pass(corpus, list(corpus.shards[:shards]), options))
     peaks = {shards: statistics.median(p.peak_mib for p in found) for shards, found in passes.items()}
     ratio = peaks[args.many] / peaks[args.few]
     table = Table(
@@ -52,11 +46,8 @@ def main() -> int:
     console = Console()
     console.print(table)
     console.print(f"ratio {ratio:.3f} (at most {args.max_ratio:g}); counts close", highlight=False)
-    if args.json:
-        facts = {"benchmark": "memory", "engine": args.engine, "cores": args.cores, "ratio": round(ratio, 3)}
-        sys.stdout.write(
-            json.dumps({**facts, "peak_mib": {str(n): round(p, 1) for n, p in peaks.items()}}) + "\n"
-        )
+    facts = {"engine": args.engine, "cores": args.cores, "ratio": round(ratio, 3)}
+    print_facts(args, "memory", {**facts, "peak_mib": {str(n): round(p, 1) for n, p in peaks.items()}})
     return 0 if ratio <= args.max_ratio else 1
 
 

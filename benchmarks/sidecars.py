@@ -7,7 +7,6 @@ are images by name alone: sidecars are written without reading them. Ends with 1
 does not find the approved tags in every sidecar, or the folder is not what it was after taking everything back.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -21,7 +20,6 @@ from rich.console import Console
 from rich.table import Table
 from upath import UPath
 
-from autotag.errors import AutotagError
 from autotag.review.sidecars.exiftool_session import ExifToolSession
 from autotag.review.sidecars.fields import SUBJECT
 from autotag.review.sidecars.place import SidecarPlace
@@ -30,6 +28,7 @@ from autotag.review.sidecars.runs import SidecarRun, new_run_name, owned_keyword
 from autotag.review.sidecars.undo import undo_sidecars
 from autotag.review.sidecars.write import write_sidecars
 from autotag_tests.review.sidecar_samples import STYLES
+from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts
 
 BATCH_FILES = 256
 FIRST = ("animal|bird", "sea", "evening light")
@@ -137,32 +136,24 @@ def _timed_after(first: Callable[[], object], work: Callable[[], object]) -> flo
     return _timed(work)
 
 
+@failures_told(WrongSidecarsError)
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_arguments(__doc__)
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--repeat", type=int, default=1)
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
     figures: list[SidecarFigures] = []
-    try:
-        for _ in range(args.repeat):
-            with tempfile.TemporaryDirectory(prefix="autotag-") as work:
-                figures.append(measure(Path(work), args.images))
-    except (AutotagError, WrongSidecarsError) as error:
-        sys.stderr.write(f"failed: {error}\n")
-        return 1
+    for _ in range(args.repeat):
+        with tempfile.TemporaryDirectory(prefix="autotag-") as work:
+            figures.append(measure(Path(work), args.images))
     table = Table(
         "images", *(name.removesuffix("_s").replace("_", " ") + " s" for name in asdict(figures[0]))
     )
     for each in figures:
         table.add_row(f"{args.images:,}", *(f"{seconds:.2f}" for seconds in asdict(each).values()))
     Console().print(table)
-    if args.json:
-        told = {"benchmark": "sidecars", "images": args.images, "runs": [asdict(each) for each in figures]}
-        sys.stdout.write(json.dumps(told) + "\n")
+    print_facts(args, "sidecars", {"images": args.images, "runs": [asdict(each) for each in figures]})
     return 0
 
 

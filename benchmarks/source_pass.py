@@ -7,10 +7,8 @@ the first unit's start, models loaded, to the last commit, both steps together. 
 """
 
 import argparse
-import json
 import os
 import statistics
-import sys
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
@@ -19,10 +17,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from autotag.errors import AutotagError
 from autotag.pipeline.plan import plan_of
 from autotag.settings import Settings
 from benchmarks.bare_models import BareModels, Limit, measure_limits
+from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts
 from benchmarks.corpus import Corpus, make_archive
 from benchmarks.measured_pass import (
     CountsDoNotCloseError,
@@ -32,7 +30,6 @@ from benchmarks.measured_pass import (
     settings_for,
 )
 from benchmarks.pass_process import ENGINES
-from benchmarks.watched_process import CommandFailedError
 
 
 def report(passes: list[PassFigures], limits: list[list[Limit]]) -> dict[str, Any]:
@@ -112,9 +109,7 @@ def print_report(facts: dict[str, Any], title: str) -> None:
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
     """Options of benchmarks that run a source pass."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_arguments(description)
     parser.add_argument("--engine", choices=ENGINES, default="actors")
     parser.add_argument("--detector", default="starter")
     parser.add_argument("--embedder", default="starter")
@@ -124,7 +119,6 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any other setting"
     )
     parser.add_argument("--dir", type=Path, default=Path("build/bench"), help="where the corpus is kept")
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser
 
 
@@ -148,6 +142,7 @@ def bare_models(corpus: Corpus, options: PassOptions, images: int) -> BareModels
     )
 
 
+@failures_told(CountsDoNotCloseError)
 def main() -> int:
     """Command line; 1 when the counts do not close."""
     parser = arguments(__doc__)
@@ -159,23 +154,15 @@ def main() -> int:
     )
     args = parser.parse_args()
     options = pass_options(args)
-    try:
-        corpus = make_archive(args.dir, args.images, args.shards)
-        bare = bare_models(corpus, options, args.limit_images)
-        passes, limits = [], []
-        for _ in range(args.repeat):
-            limits.append(measure_limits(bare, args.cores))
-            passes.append(run_source_pass(corpus, list(corpus.shards), options))
-    except (AutotagError, CommandFailedError, CountsDoNotCloseError) as error:
-        sys.stderr.write(f"failed: {error}\n")
-        return 1
+    corpus = make_archive(args.dir, args.images, args.shards)
+    bare = bare_models(corpus, options, args.limit_images)
+    passes, limits = [], []
+    for _ in range(args.repeat):
+        limits.append(measure_limits(bare, args.cores))
+        passes.append(run_source_pass(corpus, list(corpus.shards), options))
     facts = report(passes, limits)
     print_report(facts, f"source pass, engine {args.engine}, {args.cores} cores")
-    if args.json:
-        sys.stdout.write(
-            json.dumps({"benchmark": "source_pass", "engine": args.engine, "cores": args.cores, **facts})
-            + "\n"
-        )
+    print_facts(args, "source_pass", {"engine": args.engine, "cores": args.cores, **facts})
     return 0
 
 

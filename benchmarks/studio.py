@@ -41,6 +41,7 @@ class StudioFigures:
         images: of the folder.
         cold_grid_s: address entered to all its pictures loaded, in the first page that a new server ever shows.
         first_grid_s: the same for a new tab later.
+        first_ready_s: of such a tab, address entered to the last card's editor and buttons.
         page_turn_s: click on the next page to all its pictures loaded.
         decision_s: click that approves a card to its tags shown as approved.
     """
@@ -48,6 +49,7 @@ class StudioFigures:
     images: int
     cold_grid_s: float
     first_grid_s: float
+    first_ready_s: float
     page_turn_s: float
     decision_s: float
 
@@ -65,7 +67,7 @@ def measure(settings: Path, images: int, repeat: int) -> StudioFigures:
     def loaded(page: Page, first: str) -> None:
         page.wait_for_function(
             "([first, cards]) => { const names = [...document.querySelectorAll('.cardname')].map(n => n.title);"
-            " const shown = [...document.querySelectorAll('[data-testid=stImage] img')];"
+            " const shown = [...document.querySelectorAll('img.thumb')];"
             " return names.length == cards && names[0] != first && shown.length == cards"
             " && shown.every(i => i.complete && i.naturalWidth > 0)"
             " && !document.querySelector('[data-stale=true]'); }",
@@ -85,12 +87,19 @@ def measure(settings: Path, images: int, repeat: int) -> StudioFigures:
             loaded(page, "")
             return page
 
-        def seen() -> None:
-            opened().close()
+        def seen() -> tuple[float, float]:
+            began = time.perf_counter()
+            page = opened()
+            grid = time.perf_counter() - began
+            _wait_for_controls(page)
+            ready = time.perf_counter() - began
+            page.close()
+            return grid, ready
 
-        cold = _timed(seen)
-        firsts = [_timed(seen) for _ in range(repeat)]
+        cold, _ = seen()
+        firsts, readies = zip(*(seen() for _ in range(repeat)), strict=True)
         page = opened()
+        _wait_for_controls(page)
         turns: list[float] = []
         for _ in range(repeat):
             first = page.locator(".cardname").first.get_attribute("title") or ""
@@ -104,7 +113,24 @@ def measure(settings: Path, images: int, repeat: int) -> StudioFigures:
     if not told:
         raise WrongPageError(f"the page does not tell of {images:,} images")
     return StudioFigures(
-        images, cold, statistics.median(firsts), statistics.median(turns), statistics.median(decisions)
+        images,
+        cold,
+        statistics.median(firsts),
+        statistics.median(readies),
+        statistics.median(turns),
+        statistics.median(decisions),
+    )
+
+
+def _wait_for_controls(page: "object") -> None:
+    from playwright.sync_api import Page
+
+    assert isinstance(page, Page)
+    page.wait_for_function(
+        "cards => document.querySelectorAll('[data-testid=stMultiSelect]').length == cards"
+        " && document.querySelectorAll('[class*=st-key-look-] button').length == cards",
+        arg=CARDS,
+        timeout=60_000,
     )
 
 

@@ -8,10 +8,7 @@ one-shard archive, and each caption asks for its picture among them; found is wh
 copies and leaves `DIR` as it is.
 """
 
-import argparse
 import io
-import json
-import sys
 import tarfile
 import tempfile
 import time
@@ -23,13 +20,13 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from autotag.errors import AutotagError, MissingInputError
+from autotag.errors import MissingInputError
 from autotag.pipeline.plan import loaded_embedder, plan_of
 from autotag.search.archive_search import search_archive
 from autotag.search.reference_reader import open_reference
 from autotag.settings import Settings
+from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts
 from benchmarks.command_line import autotag, write_settings
-from benchmarks.watched_process import CommandFailedError
 
 FOLDER = "dev"
 TRUTH = f"truth_{FOLDER}.parquet"
@@ -109,25 +106,19 @@ def _write_shard(folder: Path, rows: list[dict[str, Any]], root: Path) -> None:
     pq.write_table(table, root / "source" / "tags" / "00000.parquet")
 
 
+@failures_told()
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_arguments(__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument(
         "--settings", type=Path, help="TOML added to the settings, without [paths] and [source]"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
     more = args.settings.read_text() if args.settings else ""
-    try:
-        with tempfile.TemporaryDirectory() as work:
-            tags = measure_tags(args.data, Path(work), more)
-            words = measure_words(args.data, Path(work), more)
-    except (AutotagError, CommandFailedError) as error:
-        sys.stderr.write(f"failed: {error}\n")
-        return 1
+    with tempfile.TemporaryDirectory(prefix="autotag-") as work:
+        tags = measure_tags(args.data, Path(work), more)
+        words = measure_words(args.data, Path(work), more)
     table = Table(
         "", "precision", "recall", "F1", title=f"tags of {tags['images']['compared']} images", box=None
     )
@@ -141,8 +132,7 @@ def main() -> int:
         f" captions, {words['ms_per_caption']:.1f} ms a caption; {spent}",
         highlight=False,
     )
-    if args.json:
-        sys.stdout.write(json.dumps({"benchmark": "tagging_quality", "tags": tags, "words": words}) + "\n")
+    print_facts(args, "tagging_quality", {"tags": tags, "words": words})
     return 0
 
 

@@ -11,7 +11,6 @@ import argparse
 import json
 import shutil
 import statistics
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,10 +18,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from autotag.errors import AutotagError
+from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts
 from benchmarks.command_line import autotag, write_settings
 from benchmarks.corpus import make_archive, make_folder
-from benchmarks.watched_process import CommandFailedError
 
 ARCHIVE_IMAGES = 200
 ARCHIVE_SHARDS = 2
@@ -109,11 +107,10 @@ def measure(args: argparse.Namespace, work: Path) -> dict[int, list[FolderFigure
     return figures
 
 
+@failures_told(WrongTagsError)
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_arguments(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 1000])
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--cold-cache", action="store_true", help="convert the models anew each time")
@@ -121,20 +118,12 @@ def main() -> int:
         "--settings", type=Path, help="TOML added to the settings, without [paths] and [source]"
     )
     parser.add_argument("--dir", type=Path, default=Path("build/bench"), help="where the corpora are kept")
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as work:
-            figures = measure(args, Path(work))
-    except (AutotagError, CommandFailedError, WrongTagsError) as error:
-        sys.stderr.write(f"failed: {error}\n")
-        return 1
+    with tempfile.TemporaryDirectory(prefix="autotag-") as work:
+        figures = measure(args, Path(work))
     _print(figures, args.cold_cache)
-    if args.json:
-        sizes = {str(size): [asdict(each) for each in found] for size, found in figures.items()}
-        sys.stdout.write(
-            json.dumps({"benchmark": "target_folder", "cold_cache": args.cold_cache, "sizes": sizes}) + "\n"
-        )
+    sizes = {str(size): [asdict(each) for each in found] for size, found in figures.items()}
+    print_facts(args, "target_folder", {"cold_cache": args.cold_cache, "sizes": sizes})
     return 0
 
 

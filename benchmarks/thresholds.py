@@ -7,9 +7,6 @@
 tagged by the vote and by labels (the archive's own tags as label list) with these thresholds and with the fixed ones.
 """
 
-import argparse
-import json
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,7 +23,7 @@ from autotag.domain.label_ranking import RankingRules
 from autotag.domain.tag_examples import TagExamples
 from autotag.domain.threshold_table import ThresholdTable
 from autotag.domain.thresholds import FitRules, fit_thresholds
-from autotag.errors import AutotagError, MissingInputError
+from autotag.errors import MissingInputError
 from autotag.pipeline.fit_thresholds import fit_tag_thresholds, known_examples
 from autotag.pipeline.plan import plan_of
 from autotag.pipeline.read_folder_tags import read_folder_tags
@@ -35,8 +32,8 @@ from autotag.pipeline.source_proposals import VOTE, ZERO_SHOT
 from autotag.pipeline.tag_folder import tag_folder
 from autotag.settings import Settings
 from autotag.storage.tables import read_table
+from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts
 from benchmarks.command_line import autotag, write_settings
-from benchmarks.watched_process import CommandFailedError
 
 FOLDER = "dev"
 TRUTH = f"truth_{FOLDER}.parquet"
@@ -80,7 +77,7 @@ def photographs(data: Path, work: Path, asked: float) -> dict[str, Any]:
     file = write_settings(
         work / "autotag.toml", paths, len(shards), f"[thresholds]\ntarget_precision = {asked}\n"
     )
-    for verb in (["segment-source"], ["build-index"], ["process-target", "--folder", FOLDER]):
+    for verb in (["segment-source"], ["build-index"], ["thresholds"], ["process-target", "--folder", FOLDER]):
         autotag(file, *verb)
     truth = {row["file"]: set(row["tags"]) for row in pq.read_table(data / TRUTH).to_pylist()}
     return _tagged_both_ways(file, truth)
@@ -171,14 +168,12 @@ def _print_photographs(console: Console, asked: float, found: dict[str, Any]) ->
     )
 
 
+@failures_told()
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = benchmark_arguments(__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--precision", type=float, default=0.9)
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
     console = Console()
     cases = [(examples, base) for base in (0.1, 0.3, 0.6) for examples in (50, 200, 1000)]
@@ -188,15 +183,10 @@ def main() -> int:
         "synthetic": [{"examples": examples, "base_rate": base, **kept} for examples, base, kept in rows]
     }
     if args.data:
-        try:
-            with tempfile.TemporaryDirectory() as work:
-                told["photographs"] = photographs(args.data, Path(work), args.precision)
-        except (AutotagError, CommandFailedError) as error:
-            sys.stderr.write(f"failed: {error}\n")
-            return 1
+        with tempfile.TemporaryDirectory(prefix="autotag-") as work:
+            told["photographs"] = photographs(args.data, Path(work), args.precision)
         _print_photographs(console, args.precision, told["photographs"])
-    if args.json:
-        sys.stdout.write(json.dumps({"benchmark": "thresholds", "asked": args.precision, **told}) + "\n")
+    print_facts(args, "thresholds", {"asked": args.precision, **told})
     return 0
 
 

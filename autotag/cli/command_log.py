@@ -1,5 +1,6 @@
 """What a command did, beside its settings: `runs/<time>-<verb>/config.json` and `log.txt`, a line a folder and step."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -68,13 +69,25 @@ class CommandLog:
 
 
 def _new_run(layout: "Layout", verb: str) -> str:
-    """A name that no run has: the second, and a number where several begin in it."""
+    """A name that no run has, claimed: the second, and a number where several begin in it."""
     begun = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{verb}"
-    run, number = begun, 1
-    while layout.run_config(run).exists():
-        number += 1
-        run = f"{begun}-{number}"
-    return run
+    names = itertools.chain([begun], (f"{begun}-{number}" for number in itertools.count(2)))
+    return next(run for run in names if _is_claimed(layout.run_config(run)))
+
+
+def _is_claimed(config: "UPath") -> bool:
+    """Whether the directory of a run is this command's now. An object store has none: there its settings are looked for."""
+    from autotag.storage.roots import is_local, make_directory, told_if_unwritable
+
+    if not is_local(config):
+        return not config.exists()
+    make_directory(config.parent.parent)
+    with told_if_unwritable(config.parent):
+        try:
+            Path(config.parent.path).mkdir()
+        except FileExistsError:
+            return False
+    return True
 
 
 def _on_one_line(text: str) -> str:

@@ -22,6 +22,7 @@ EARLIER_STEPS = {
     "folder_medoid": ("target_embeddings", "embed"),
     "review_sheet": ("target_images", "scan"),
     "xmp_sidecars": ("target_images", "scan"),
+    "tag_discovery": ("target_embeddings", "embed"),
 }
 """What a step cannot do without, and the verb that makes it."""
 
@@ -47,10 +48,12 @@ def refuse_missing(session: Session, assets: Sequence[str], partitions: Sequence
         from autotag.storage.label_files import label_file, read_labels
 
         read_labels(label_file(session.settings))
+        _refuse_unfitted(session)
     for key in partitions:
         _refuse_no_earlier_step(session, assets, key)
         if "folder_tags" in assets:
             _refuse_no_reference(session, assets, key)
+            _refuse_unfitted(session)
         if "target_images" in assets:
             _refuse_no_images(session, key)
 
@@ -66,16 +69,19 @@ def _refuse_no_earlier_step(session: Session, assets: Sequence[str], key: str) -
             )
 
 
-def words_of(session: Session, key: str) -> str:
-    """The options that lead another verb to the same folder, as a shell reads them."""
-    path = folder_path(key)
-    if session.root is None:
-        words = ["--folder", path]
-    else:
-        inner = path.partition("/")[2]
-        moved = session.layout.data != session.layout.target / session.root.name / RESULTS_NAME
-        words = ["--root", str(session.root), *(["--folder", inner] if inner else [])]
-        words += ["--out", str(session.layout.data)] if moved else []
+def words_of(session: Session, key: str | None = None) -> str:
+    """The options that lead another verb to the same results, and to a folder of them, as a shell reads them.
+
+    Args:
+        session: where results lie.
+        key: of the folder; None for none.
+    """
+    words = ["--root", str(session.root)] if session.root else []
+    path = folder_path(key) if key is not None else ""
+    if path:
+        words += ["--folder", (path.partition("/")[2] or ".") if session.root else path]
+    if session.root and session.layout.data != session.layout.target / session.root.name / RESULTS_NAME:
+        words += ["--out", str(session.layout.data)]
     if session.config:
         words += ["--config", str(session.config)]
     return shlex.join(words)
@@ -112,6 +118,25 @@ def _refuse_no_reference(session: Session, assets: Sequence[str], key: str) -> N
         f"there is no reference index of {plan.model_id} in {plan.layout.reference}, so nobody could vote; run, in this"
         f" order:\n{lines}"
     )
+
+
+def _refuse_unfitted(session: Session) -> None:
+    """Thresholds that the settings ask for; to what an archive and people know, not to what a plain directory has."""
+    if not session.settings.thresholds.target_precision:
+        return
+    from autotag.pipeline.plan import plan_of
+    from autotag.pipeline.thresholds_in_use import refuse_unfitted
+
+    try:
+        refuse_unfitted(plan_of(session.settings), session.settings)
+    except MissingInputError as error:
+        if session.root:
+            raise MissingInputError(
+                f"[thresholds] target_precision asks for thresholds that are fitted to an archive, and {session.root} has"
+                " none; set it to 0 for a plain directory"
+            ) from error
+        config = f" with --config {shlex.quote(str(session.config))}" if session.config else ""
+        raise MissingInputError(f"{error}{config}") from error
 
 
 def _refuse_no_images(session: Session, key: str) -> None:

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autotag.cli.inputs import words_of
 from autotag.cli.options import AsJson, Config
+from autotag.cli.plain import Out, Root, open_session
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
 from autotag.errors import MissingInputError, UsageError
@@ -30,13 +32,15 @@ RunArgument = Annotated[str, typer.Argument(help="A run's id; `autotag ledger ru
 @ledger_app.command()
 def undo(
     run: Annotated[str, typer.Option("--run", help="Id of a run, a click, an import, or an undo.")],
+    root: Root = None,
+    out: Out = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the tags as if a run had not happened. Nothing is deleted, and an undo can be undone."""
     from autotag.review.ledger.place import reviewer_name
 
-    session = Session.open(config)
+    session = open_session(root, out, config)
     with _opened(session) as ledger:
         counts = ledger.undo(run, reviewer_name(session.settings))
     if as_json:
@@ -46,13 +50,20 @@ def undo(
         f"{run} is undone: {counts.withdrawn:,} proposals withdrawn, {counts.proposed:,} proposed again,"
         f" {counts.cleared:,} decisions cleared, {counts.decided:,} earlier decisions hold again"
     )
-    _say(f"to bring it back: autotag ledger undo --run {counts.run_id}")
+    _say(f"to bring it back: autotag ledger undo --run {counts.run_id} {words_of(session)}".rstrip())
 
 
 @ledger_app.command()
-def diff(run_a: RunArgument, run_b: RunArgument, config: Config = None, as_json: AsJson = False) -> None:
+def diff(
+    run_a: RunArgument,
+    run_b: RunArgument,
+    root: Root = None,
+    out: Out = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
     """Tags that two runs proposed differently, for the images that both looked at."""
-    with _opened(Session.open(config)) as ledger:
+    with _opened(open_session(root, out, config)) as ledger:
         changes = ledger.diff(run_a, run_b)
     if as_json:
         print_json(run_a=run_a, run_b=run_b, changes=[each._asdict() for each in changes])
@@ -69,11 +80,13 @@ def history(
     file: Annotated[
         Path, typer.Argument(help="An image file, wherever it lies now: its bytes are what counts.")
     ],
+    root: Root = None,
+    out: Out = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """All that was ever said of an image, also before it was moved, copied or renamed."""
-    session = Session.open(config)
+    session = open_session(root, out, config)
     media_id = _media_id(file)
     with _opened(session) as ledger:
         events = ledger.history(media_id)
@@ -96,9 +109,9 @@ def history(
 
 
 @ledger_app.command()
-def runs(config: Config = None, as_json: AsJson = False) -> None:
+def runs(root: Root = None, out: Out = None, config: Config = None, as_json: AsJson = False) -> None:
     """All runs, clicks, imports and undos, oldest first."""
-    with _opened(Session.open(config)) as ledger:
+    with _opened(open_session(root, out, config)) as ledger:
         every = ledger.runs()
     if as_json:
         print_json(runs=[asdict(each) for each in every])

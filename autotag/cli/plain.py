@@ -11,8 +11,9 @@ from autotag.cli.folder_runs import FolderRuns, FolderVerb, run_folders
 from autotag.cli.folder_summary import print_failed, print_folders
 from autotag.cli.inputs import refuse_missing
 from autotag.cli.options import AsJson, Config
-from autotag.cli.plain_root import FoundFolders, folders_below, plain_root, refuse_unwritable, root_settings
+from autotag.cli.plain_root import FoundFolders, folders_below, plain_root, root_settings
 from autotag.cli.session import Session
+from autotag.cli.verb import make_home
 from autotag.errors import UsageError
 
 Root = Annotated[
@@ -81,7 +82,7 @@ def _command(verb: FolderVerb, told: str) -> Callable[..., None]:
         config: Config = None,
         as_json: AsJson = False,
     ) -> None:
-        overrides = _label_settings(labels, threshold, topk)
+        overrides = label_settings(labels, threshold, topk)
         session, found = open_folders(root, folder, out, config, overrides)
         fail_for(run_verb(session, verb, found, as_json=as_json))
 
@@ -96,9 +97,7 @@ def run_verb(session: Session, verb: FolderVerb, found: FoundFolders, *, as_json
         AutotagError: nothing can be done with these settings or inputs.
     """
     refuse_missing(session, verb.assets, ())
-    if session.root:
-        refuse_unwritable(session.layout.data)
-    session.make_home()
+    make_home(session)
     log = CommandLog(session.layout, session.settings, verb.name)
     runs = run_folders(session, verb, found.keys, log, as_json=as_json)
     for folder, sentence in found.unreadable.items():
@@ -119,7 +118,9 @@ def fail_for(runs: FolderRuns) -> None:
         raise typer.Exit(1)
 
 
-def _label_settings(labels: Path | None, threshold: float | None, topk: int | None) -> dict[str, Any]:
+def label_settings(
+    labels: Path | None, threshold: float | None = None, topk: int | None = None
+) -> dict[str, Any]:
     """What the command line says of labels; the file is relative to the working directory."""
     given = {"labels.threshold": threshold, "labels.topk": topk}
     settings: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
@@ -140,16 +141,50 @@ def open_folders(
         raise UsageError(
             "name a directory of images with --root, or with --folder a folder below the target root of the settings"
         )
-    if root is None:
-        if out is not None:
-            raise UsageError(f"--out {out} goes with --root; without it, results go where [paths] says")
-        session = Session.open(config, overrides)
-        return session, FoundFolders((session.folder(folder),), {})
-    directory = plain_root(root)
-    session = Session.open(config, {**overrides, **root_settings(directory, out)}, directory)
+    session = open_session(root, out, config, overrides)
     if folder:
         return session, FoundFolders((session.folder(folder),), {})
     return session, folders_below(session.layout)
+
+
+def open_folder(root: Path | None, folder: str, out: Path | None, config: Path | None) -> tuple[Session, str]:
+    """The session, and the key of the one folder that the options name; a root that has only one need not say which.
+
+    A folder that is named may be gone by now: its results can still be looked at.
+
+    Raises:
+        UsageError: no folder, one of several, or none that may be named so.
+        MissingInputError: a directory that is not there, or holds no images.
+        SettingsError: the settings file.
+    """
+    if folder:
+        session = open_session(root, out, config)
+        return session, session.folder_key(folder)
+    session, found = open_folders(root, folder, out, config, {})
+    if len(found.keys) != 1:
+        raise UsageError(
+            f"{session.root} has {len(found.keys):,} folders that can be looked at; name one of them with --folder, its"
+            " path below the root, or . for the root itself"
+        )
+    return session, found.keys[0]
+
+
+def open_session(
+    root: Path | None, out: Path | None, config: Path | None, overrides: Mapping[str, Any] | None = None
+) -> Session:
+    """The session of the settings, or of the plain directory where one is named.
+
+    Raises:
+        UsageError: a root that cannot be one, or a place for results that cannot.
+        MissingInputError: the root is not there.
+        SettingsError: the settings file, or what is laid over it.
+    """
+    if root is None:
+        if out is not None:
+            raise UsageError(f"--out {out} goes with --root; without it, results lie where [paths] says")
+        return Session.open(config, overrides)
+    directory = plain_root(root)
+    return Session.open(config, {**(overrides or {}), **root_settings(directory, out)}, directory)
 
 
 COMMANDS = {verb.name: _command(verb, told) for verb, told in _VERBS}

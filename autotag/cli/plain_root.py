@@ -89,7 +89,7 @@ def refuse_unwritable(data: "UPath") -> None:
         make_directory(data)
         probe = Path(data.path) / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another command that begins now may have taken it away
     except (UnwritableRootError, OSError) as error:
         cause = error.__cause__ if isinstance(error, UnwritableRootError) else error
         told = getattr(cause, "strerror", None) or str(cause)

@@ -33,7 +33,10 @@ class _Lines:
         self._step: _Step | None = None
 
     def started(self, step: str, total: int) -> None:
-        self._step = _Step(step, total)
+        if self._step is not None and self._step.name == step:
+            self._step.total = total
+        else:
+            self._step = _Step(step, total)
 
     def advanced(self, step: str, done: int) -> None:
         if self._step is not None and self._step.name == step:

@@ -1,6 +1,5 @@
 """autotag review import."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +7,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from autotag.cli.inputs import words_of
 from autotag.cli.options import AsJson, Config
+from autotag.cli.plain import Labels, Out, Root, label_settings, open_session
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
 
@@ -29,10 +30,16 @@ def _review() -> None:
 @review_app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A review.csv whose approved_labels were edited.")],
+    root: Root = None,
     folder: Annotated[
         str | None,
-        typer.Option("--folder", help="Folder of all rows; default by the rows' paths.", show_default=False),
+        typer.Option(
+            "--folder",
+            help="Folder of all rows, named as for the other verbs; default by the rows' paths.",
+            show_default=False,
+        ),
     ] = None,
+    labels: Labels = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would be done, and do nothing.")
     ] = False,
@@ -42,30 +49,30 @@ def import_(
     new_labels: Annotated[
         bool, typer.Option("--new-labels", help="Take labels that nobody knows yet.")
     ] = False,
+    out: Out = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Take an edited review sheet into the ledger: labels added are approved, labels removed are rejected."""
-    from autotag.domain.identity import folder_key
     from autotag.pipeline.plan import plan_of
     from autotag.review.ledger.place import ledger_url
     from autotag.review.ledger.tag_ledger import TagLedger
     from autotag.review.sheet.importing import ImportOptions, import_sheet
     from autotag.review.sheet.label_names import LabelNames, known_labels
 
-    session = Session.open(config)
+    session = open_session(root, out, config, label_settings(labels))
     settings, layout = session.settings, session.layout
-    options = ImportOptions(folder_key(folder) if folder else None, dry_run, force, new_labels)
+    options = ImportOptions(session.folder_key(folder) if folder else None, dry_run, force, new_labels)
     with TagLedger.open(ledger_url(settings, layout), must_exist=dry_run) as ledger:
-        labels = LabelNames(lambda: known_labels(settings, layout, plan_of(settings).model_id, ledger))
-        report = import_sheet(layout, ledger, file, labels, options)
+        names = LabelNames(lambda: known_labels(settings, layout, plan_of(settings).model_id, ledger))
+        report = import_sheet(layout, ledger, file, names, options)
     if as_json:
         print_json(**report.as_dict())
         return
-    _print(Console(), report, config)
+    _print(Console(), report, session)
 
 
-def _print(console: Console, report: "ImportReport", config: Path | None) -> None:
+def _print(console: Console, report: "ImportReport", session: Session) -> None:
     from autotag.domain.ledger_entries import Action
 
     outcomes = report.outcomes
@@ -90,7 +97,7 @@ def _print(console: Console, report: "ImportReport", config: Path | None) -> Non
             for each in report.conflicts
         ],
     )
-    lines.append(_closing(report, config))
+    lines.append(_closing(report, session))
     console.print(escape("\n".join(lines)), highlight=False, soft_wrap=True)
 
 
@@ -102,10 +109,10 @@ def _named(head: str, items: list[str]) -> list[str]:
     return [f"{head}:", *(f"  {item}" for item in items[:TOLD]), *more]
 
 
-def _closing(report: "ImportReport", config: Path | None) -> str:
+def _closing(report: "ImportReport", session: Session) -> str:
     if report.is_dry_run:
         return "dry run: nothing was written"
     if not report.run_id:
         return "nothing to import: the ledger is as it was"
-    where = f" --config {shlex.quote(str(config))}" if config else ""
-    return f"run {report.run_id}; `autotag ledger undo --run {report.run_id}{where}` takes it back"
+    undo = f"autotag ledger undo --run {report.run_id} {words_of(session)}".rstrip()
+    return f"run {report.run_id}; `{undo}` takes it back"

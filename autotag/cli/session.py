@@ -14,6 +14,7 @@ from autotag.settings import CONFIG_VARIABLE, DEFAULT_FILE, Settings, dagster_ho
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
+    from upath import UPath
 
     from autotag.storage.layout import Layout
     from autotag.storage.locks import Lock
@@ -124,21 +125,34 @@ class Session:
             )
         return wanted
 
+    @property
+    def top(self) -> "Path | UPath":
+        """What paths of folders start from: the plain directory where there is one, else the target root."""
+        return self.root or self.layout.target
+
     def folder(self, path: str) -> str:
-        """Partition key of a folder below the target root; below the plain directory where there is one, itself as `.`.
+        """As `folder_key`, of a folder that is there.
 
         Raises:
             UsageError: a path that leaves the root.
             MissingInputError: no such folder.
         """
-        top, relative = self.root or self.layout.target, Path(path)
-        if relative.is_absolute() or ".." in relative.parts or not (relative.parts or self.root):
-            raise UsageError(f"--folder {path}: give the folder's path below {top}")
-        below_target = (Path(self.root.name) / relative if self.root else relative).as_posix()
-        folder = self.layout.target / below_target
+        key = self.folder_key(path)
+        folder = self.layout.folder(key)
         if not folder.is_dir():
-            raise MissingInputError(f"{folder} is not there; --folder is a path below {top}")
-        return folder_key(below_target)
+            raise MissingInputError(f"{folder} is not there; --folder is a path below {self.top}")
+        return key
+
+    def folder_key(self, path: str) -> str:
+        """Partition key of a folder below the target root; below the plain directory where there is one, itself as `.`.
+
+        Raises:
+            UsageError: a path that leaves the root.
+        """
+        relative = Path(path)
+        if relative.is_absolute() or ".." in relative.parts or not (relative.parts or self.root):
+            raise UsageError(f"--folder {path}: give the folder's path below {self.top}")
+        return folder_key((Path(self.root.name) / relative if self.root else relative).as_posix())
 
     def refuse_held(self, job: str, partitions: Sequence[str]) -> None:
         """Look at the locks of what the job works on.
@@ -239,7 +253,7 @@ class Session:
     def _locks(self, job: str, partitions: Sequence[str]) -> "Iterator[Lock]":
         """What the job's steps will hold; they take it themselves."""
         from autotag.pipeline.plan import plan_of
-        from autotag.storage.locks import folder_lock, index_lock, shard_lock
+        from autotag.storage.locks import folder_lock, index_lock, shard_lock, thresholds_lock
 
         if job in FOLDER_JOBS:
             for key in partitions:
@@ -248,6 +262,8 @@ class Session:
         model_id = plan_of(self.settings).model_id
         if job == "index_job":
             yield index_lock(self.layout, model_id)
+        if job == "thresholds_job":
+            yield thresholds_lock(self.layout, model_id)
         for shard in partitions:
             yield shard_lock(self.layout, model_id, shard)
 

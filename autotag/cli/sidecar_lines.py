@@ -1,12 +1,17 @@
 """What the sidecars command prints: changes keyword by keyword, what a run came to, and what was taken back."""
 
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+
+from autotag.cli.plain_root import FoundFolders
+from autotag.domain.identity import folder_path
+from autotag.storage.folder_files import printable
 
 if TYPE_CHECKING:
     from autotag.review.sidecars.folder import FolderSidecars
@@ -40,6 +45,8 @@ def print_written(console: Console, folder: str, facts: Mapping[str, Any], optio
     """
     told = ", ".join(f"{facts[state]:,} {state}" for state in ("new", "merged", "unchanged"))
     line(console, f"{escape(folder)}: sidecars: {told}, {facts['rejected']:,} rejected")
+    if facts.get("set aside"):
+        line(console, f"{facts['set aside']:,} damaged: kept beside the new ones, as NAME.xmp.damaged")
     if facts["new"] or facts["merged"]:
         undo = f"autotag sidecars {options} --undo {shlex.quote(str(facts['sidecar run']))}"
         line(console, f"to take them back: {escape(undo)}")
@@ -54,6 +61,18 @@ def print_undone(console: Console, folder: str, undone: "Sequence[UndoneSidecar]
     states = Counter(each.state for each in undone)
     told = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
     line(console, f"{escape(folder)}: {told or 'nothing to take back'}")
+
+
+def print_failed(failed: Mapping[str, str], found: FoundFolders) -> None:
+    """A sentence for each folder that failed, on standard error."""
+    told = [f"- {folder}: {sentence}\n" for folder, sentence in failed.items()]
+    total = len(found.keys) + len(found.unreadable)
+    sys.stderr.write(f"error: {len(failed):,} of {total:,} folders failed:\n{''.join(told)}")
+
+
+def shown(key: str) -> str:
+    """A folder's path below the target root, as a terminal shows it."""
+    return printable(folder_path(key))
 
 
 def warn(console: Console, notice: str) -> None:
@@ -76,8 +95,13 @@ def _print_keywords(console: Console, mark: str, fields: Mapping[str, Sequence[s
 
 def _named(plan: "PlannedSidecar") -> str:
     """The sidecar; a name with line breaks, or that is no UTF-8, as Python spells it."""
-    return escape(plan.sidecar if plan.sidecar.isprintable() else repr(plan.sidecar))
+    return escape(_shown(plan.sidecar))
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else repr(name)
 
 
 def _reason(plan: "PlannedSidecar") -> str:
-    return f": {escape(plan.reason)}" if plan.reason else ""
+    aside = f": the damaged one is kept as {_shown(plan.aside)}" if plan.aside else ""
+    return f": {escape(plan.reason)}" if plan.reason else escape(aside)

@@ -1,9 +1,8 @@
 """autotag sidecars: approved tags into XMP sidecars beside the images; what would be written; and taking a run back."""
 
 import shlex
-import sys
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,15 +14,13 @@ from autotag.cli.options import AsJson, Config
 from autotag.cli.plain import FolderOf, Out, Root, fail_for, open_folders, run_verb
 from autotag.cli.plain_root import FoundFolders
 from autotag.cli.session import Session
-from autotag.cli.sidecar_lines import print_diff, print_undone, print_written
+from autotag.cli.sidecar_lines import print_diff, print_failed, print_written, shown
+from autotag.cli.sidecars_undo import undo_folders
 from autotag.cli.summary import print_json
-from autotag.domain.identity import folder_path
-from autotag.errors import AutotagError, MissingInputError, SettingsError, SidecarError, UsageError
-from autotag.storage.folder_files import printable
+from autotag.errors import AutotagError, SettingsError, UsageError
 
 if TYPE_CHECKING:
     from autotag.review.sidecars.folder import FolderSidecars
-    from autotag.review.sidecars.undo import UndoneSidecar
 
 ASSET = "xmp_sidecars"
 
@@ -42,6 +39,13 @@ Plan = Annotated[
         show_default=False,
     ),
 ]
+SetDamagedAside = Annotated[
+    bool,
+    typer.Option(
+        "--set-damaged-aside",
+        help="Keep a sidecar that is no XMP as NAME.xmp.damaged, and write a new one in its place.",
+    ),
+]
 Undo = Annotated[
     str | None,
     typer.Option(
@@ -53,42 +57,52 @@ Undo = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for beside the folders: a kept dry run, and what is to become of damaged sidecars."""
+
+    plan: Path | None = None
+    set_damaged_aside: bool = False
+
+
 def sidecars(
     root: Root = None,
     folder: FolderOf = "",
     dry_run: DryRun = False,
     save_plan: SavePlan = None,
     plan: Plan = None,
+    set_damaged_aside: SetDamagedAside = False,
     undo: Undo = None,
     out: Out = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Write approved tags into XMP sidecars beside the images. The images are never touched, and a run can be undone."""
-    if undo is not None and (dry_run or save_plan or plan):
-        raise UsageError("--undo goes with none of --dry-run, --save-plan and --plan")
+    if undo is not None and (dry_run or save_plan or plan or set_damaged_aside):
+        raise UsageError("--undo goes with none of --dry-run, --save-plan, --plan and --set-damaged-aside")
     if save_plan and not dry_run:
         raise UsageError("--save-plan keeps a dry run: give --dry-run as well")
     session, found = open_folders(root, folder, out, config, {})
+    asked = Asked(plan, set_damaged_aside)
     if undo is not None:
         undo_folders(session, found, undo, as_json=as_json)
     elif dry_run:
-        show_folders(session, found, plan, save_plan, as_json=as_json)
+        show_folders(session, found, asked, save_plan, as_json=as_json)
     else:
         options = {"--root": root, "--folder": folder, "--out": out, "--config": config}
         told = " ".join(f"{name} {shlex.quote(str(given))}" for name, given in options.items() if given)
-        write_folders(session, found, plan, told, as_json=as_json)
+        write_folders(session, found, asked, told, as_json=as_json)
 
 
 def write_folders(
-    session: Session, found: FoundFolders, plan: Path | None, options: str, *, as_json: bool
+    session: Session, found: FoundFolders, asked: Asked, options: str, *, as_json: bool
 ) -> None:
     """Write the folders' sidecars, through the asset.
 
     Args:
         session: settings.
         found: which folders.
-        plan: a kept dry run; None for none.
+        asked: what else is asked for.
         options: how the command found the folders, for the line that says how to undo.
         as_json: one JSON object instead of lines.
 
@@ -96,7 +110,9 @@ def write_folders(
         AutotagError: no folder can be written with these settings.
         typer.Exit: some folders failed; standard error names each.
     """
-    run_config = {"ops": {ASSET: {"config": {"plan": str(plan.absolute())}}}} if plan else {}
+    wanted: dict[str, Any] = {"plan": str(asked.plan.absolute())} if asked.plan else {}
+    wanted |= {"set_damaged_aside": True} if asked.set_damaged_aside else {}
+    run_config = {"ops": {ASSET: {"config": wanted}}} if wanted else {}
     runs = run_verb(
         session, FolderVerb("sidecars", (ASSET,), "sidecars_job", run_config), found, as_json=as_json
     )
@@ -107,7 +123,7 @@ def write_folders(
 
 
 def show_folders(
-    session: Session, found: FoundFolders, plan: Path | None, save_plan: Path | None, *, as_json: bool
+    session: Session, found: FoundFolders, asked: Asked, save_plan: Path | None, *, as_json: bool
 ) -> None:
     """Show what would be written; nothing is, but for the plan where one is to be kept.
 
@@ -118,77 +134,40 @@ def show_folders(
     """
     from autotag.review.sidecars.plan_file import write_plan
 
-    planned, failed = _looked_at(session, found, plan)
+    planned, failed = _looked_at(session, found, asked)
     if save_plan and planned:
         write_plan(save_plan, planned)
     if as_json:
-        folders = {_shown(key): _record(each) for key, each in planned.items()}
+        folders = {shown(key): _record(each) for key, each in planned.items()}
         print_json(dry_run=True, folders=folders, failed=failed)
     else:
         for key, each in planned.items():
-            print_diff(Console(), _shown(key), each)
+            print_diff(Console(), shown(key), each)
     if failed:
-        told = [f"- {folder}: {sentence}\n" for folder, sentence in failed.items()]
-        total = len(planned) + len(failed)
-        sys.stderr.write(f"error: {len(failed):,} of {total:,} folders failed:\n{''.join(told)}")
+        print_failed(failed, found)
         raise typer.Exit(1)
 
 
 def _looked_at(
-    session: Session, found: FoundFolders, plan: Path | None
+    session: Session, found: FoundFolders, asked: Asked
 ) -> "tuple[dict[str, FolderSidecars], dict[str, str]]":
     """What would be written, by folder key, and why other folders cannot be looked at, by their path."""
     from autotag.review.sidecars.folder import folder_sidecars
+    from autotag.review.sidecars.plan import SidecarWishes
     from autotag.review.sidecars.plan_file import read_plan
 
     planned: dict[str, FolderSidecars] = {}
     failed: dict[str, str] = {}
     for key in found.keys:
         try:
-            expected = read_plan(str(plan), key) if plan else None
-            planned[key] = folder_sidecars(
-                session.layout, session.settings, key, dry_run=True, expected=expected
-            )
+            expected = read_plan(str(asked.plan), key) if asked.plan else None
+            wishes = SidecarWishes(expected, asked.set_damaged_aside)
+            planned[key] = folder_sidecars(session.layout, session.settings, key, wishes, dry_run=True)
         except SettingsError:
             raise
         except AutotagError as error:
-            failed[_shown(key)] = str(error)
+            failed[shown(key)] = str(error)
     return planned, failed | dict(found.unreadable)
-
-
-def undo_folders(session: Session, found: FoundFolders, run: str, *, as_json: bool) -> None:
-    """Take a run's sidecars back, or each folder's last run.
-
-    Raises:
-        MissingInputError: no folder has such a run.
-        SidecarError: some sidecars were changed since; the others were taken back.
-    """
-    from autotag.review.sidecars.folder import undo_folder_sidecars
-    from autotag.storage.locks import folder_lock, held
-
-    undone: dict[str, list[UndoneSidecar]] = {}
-    missing: MissingInputError | None = None
-    for key in found.keys:
-        try:
-            with held(folder_lock(session.layout, key)):
-                undone[key] = undo_folder_sidecars(session.layout, key, run)
-        except MissingInputError as error:  # a run is one folder's; others need not know it
-            missing = error
-    if missing and not undone:
-        raise missing
-    every = [each for sidecars in undone.values() for each in sidecars]
-    states = Counter(each.state.replace(" ", "_") for each in every)
-    if as_json:
-        folders = {_shown(key): [asdict(each) for each in sidecars] for key, sidecars in undone.items()}
-        print_json(undone=run, **states, folders=folders)
-    else:
-        for key, sidecars in undone.items():
-            print_undone(Console(), _shown(key), sidecars)
-    if refused := states["refused"]:
-        raise SidecarError(
-            f"{refused:,} of {len(every):,} sidecars were changed since run {run} and left as they are; the others were"
-            " taken back"
-        )
 
 
 def _record(found: "FolderSidecars") -> dict[str, Any]:
@@ -199,7 +178,3 @@ def _record(found: "FolderSidecars") -> dict[str, Any]:
     totals = {"in": counts.taken, "out": counts.made, "rejected": counts.rejected}
     records = [sidecar_record(each) for each in found.sidecars]
     return {**states, **totals, "place": found.place, "notice": found.notice, "sidecars": records}
-
-
-def _shown(key: str) -> str:
-    return printable(folder_path(key))

@@ -4,17 +4,15 @@ import os
 import sys
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from autotag.cli.listening import refuse_taken
 from autotag.cli.options import Config
-from autotag.cli.plain import Labels, Out, Root
-from autotag.cli.plain_root import plain_root, root_settings
+from autotag.cli.plain import Labels, Out, Root, label_settings, open_session
 from autotag.cli.session import Session
-from autotag.errors import UsageError
 from autotag.settings import export
 
 FLAGS = {
@@ -56,14 +54,8 @@ def studio(
 
 def _opened(root: Path | None, labels: Path | None, out: Path | None, config: Path | None) -> Session:
     """The session; what the command line says over the settings file goes to the page's process by the environment."""
-    if root is None and out is not None:
-        raise UsageError(f"--out {out} goes with --root; without it, results lie where [paths] says")
-    overrides: dict[str, Any] = {"labels.file": str(labels.expanduser().absolute())} if labels else {}
-    directory = plain_root(root) if root else None
-    if directory:
-        overrides |= root_settings(directory, out)
-    session = Session.open(config, overrides, directory)
-    for key, value in overrides.items():
+    session = open_session(root, out, config, label_settings(labels))
+    for key, value in session.overrides.items():
         export(f"AUTOTAG_{key.replace('.', '__').upper()}", str(value))
     return session
 

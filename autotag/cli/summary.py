@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,13 @@ _IN_WORDS = {"best guess F1": "guessing alone reaches"}
 
 
 def print_summary(
-    console: Console, outcome: Outcome, as_json: bool, rejected: Sequence[RejectedOf] = ()
+    console: Console,
+    outcome: Outcome,
+    as_json: bool,
+    rejected: Sequence[RejectedOf] = (),
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Print counts, rates, rejected images, checks and paths. With `as_json` the last line is one JSON object."""
+    """Print counts, rates, rejected images, checks and paths. With `as_json` all is one JSON object, with `more` in it."""
     if as_json:
         print_json(
             run_id=outcome.run_id,
@@ -41,6 +45,7 @@ def print_summary(
                 f"{each.asset}.{each.check}": {"passed": each.passed, **each.facts} for each in outcome.checks
             },
             rejected={each.asset: {"examples": each.examples, "path": each.place} for each in rejected},
+            **(more or {}),
         )
         return
     _print_steps(console, outcome)
@@ -116,9 +121,13 @@ def _print_tagged(console: Console, entry: Materialised) -> None:
         told = f"{images:,} of {facts['out']:,} images tagged, {tags:,} tags given"
         console.print(told, highlight=False, soft_wrap=True)
     if "page" in facts:
-        page = str(facts["page"])
-        place = page if "://" in page else Path(page).as_uri()
-        console.print(f"contact sheet: {escape(place)}", highlight=False, soft_wrap=True)
+        page = place_of(str(facts["page"]))
+        console.print(f"contact sheet: {escape(page)}", highlight=False, soft_wrap=True)
+
+
+def place_of(page: str) -> str:
+    """A page's address, for a terminal that opens it with a click."""
+    return page if "://" in page else Path(page).as_uri()
 
 
 def _print_check(console: Console, checked: Checked) -> None:

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from autotag.cli.options import AsJson, Config
 from autotag.cli.session import Session
-from autotag.cli.summary import print_json
 from autotag.cli.verb import run_assets
 from autotag.domain.label_ranking import OTHERS
 from autotag.domain.threshold_table import ThresholdTable
@@ -39,16 +38,16 @@ def thresholds(
     """Fit each tag's least score to the archive and to your decisions, so that the wanted share of the given tags is right."""
     overrides = {} if precision is None else {"thresholds.target_precision": precision}
     session = Session.open(config, overrides)
-    from autotag.pipeline.fit_thresholds import fit_rules, thresholds_in_use
+    from autotag.pipeline.fit_thresholds import fit_rules
     from autotag.pipeline.plan import plan_of
+    from autotag.pipeline.thresholds_in_use import thresholds_in_use
+
+    def in_use() -> ThresholdTable | None:
+        return thresholds_in_use(plan_of(session.settings), session.settings)
 
     fit_rules(session.settings)
-    run_assets(session, JOB, ["tag_thresholds"], as_json=as_json)
-    table = thresholds_in_use(plan_of(session.settings), session.settings)
-    if table is None:
-        return
-    if as_json:
-        print_json(target_precision=table.target_precision, thresholds=_plain(table))
+    run_assets(session, JOB, ["tag_thresholds"], as_json=as_json, more=lambda: _record(in_use()))
+    if as_json or (table := in_use()) is None:
         return
     console = Console()
     print_thresholds(console, table, None if every else TAGS_SHOWN)
@@ -93,15 +92,18 @@ def _table(source: str, rows: Iterable[FittedThreshold]) -> Table:
     return table
 
 
-def _plain(found: ThresholdTable) -> list[dict[str, Any]]:
-    """Rows for scripts; JSON knows no infinity, so a tag that is never given has no threshold."""
-    return [
+def _record(found: ThresholdTable | None) -> dict[str, Any]:
+    """For scripts; JSON knows no infinity, so a tag that is never given has no threshold."""
+    if found is None:
+        return {}
+    rows = [
         {
             "source": source,
             **{name: None if value == math.inf else value for name, value in asdict(row).items()},
         }
         for (source, _), row in found.rows.items()
     ]
+    return {"target_precision": found.target_precision, "thresholds": rows}
 
 
 def _score(score: float) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from autotag.cli.chatter import chatter_to
 from autotag.cli.inputs import refuse_missing
+from autotag.cli.plain_root import refuse_unwritable
 from autotag.cli.progress_bar import progress_bars
 from autotag.cli.progress_file import is_wanted, progress_file
 from autotag.cli.progress_lines import progress_lines
@@ -27,8 +28,18 @@ def run_assets(
     config: dict[str, Any] | None = None,
     *,
     as_json: bool = False,
+    more: Callable[[], Mapping[str, Any]] = dict,
 ) -> Outcome:
     """Run a job's assets with progress, and print the summary. Nothing is made before the inputs were looked for.
+
+    Args:
+        session: settings.
+        job: that has the assets.
+        assets: in their order.
+        partitions: one, or a range; none of assets without partitions.
+        config: of the run, for steps that take some.
+        as_json: one JSON object instead of the summary.
+        more: what the verb has to say besides; asked once the run has ended well, and only for the object.
 
     Raises:
         AutotagError: the run failed, or what it starts from is not there.
@@ -39,7 +50,7 @@ def run_assets(
     console = Console()
     session.refuse_held(job, partitions)
     refuse_missing(session, assets, partitions)
-    session.make_home()
+    make_home(session)
     with counting_units() as units:
         through = partial(_shards_of, units.finished, assets, len(partitions))
         made = partial(_shards_of, units.made, assets, len(partitions))
@@ -50,8 +61,20 @@ def run_assets(
             finished = f"{shards} finished in this run; " if (shards := made()) else ""
             sys.stderr.write(f"interrupted: {finished}what was done is kept; run the same command to go on\n")
             raise
-    print_summary(console, outcome, as_json, rejected_of(session.layout, outcome))
+    rejected = rejected_of(session.layout, outcome)
+    print_summary(console, outcome, as_json, rejected, more() if as_json else {})
     return outcome
+
+
+def make_home(session: Session) -> None:
+    """Make what a command needs before its steps: Dagster's home, in the directory of results.
+
+    Raises:
+        UnwritableRootError: it cannot be made; of a plain directory, the message names `--out`.
+    """
+    if session.root:
+        refuse_unwritable(session.layout.data)
+    session.make_home()
 
 
 def showing_progress(

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from autotag.cli.options import AsJson, Config, Folder
+from autotag.cli.options import AsJson, Config
+from autotag.cli.plain import FolderOf, Out, Root, open_folder
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
 from autotag.errors import UsageError
@@ -22,23 +23,23 @@ VOTES_SHOWN = 20
 
 
 def why(
-    folder: Folder,
     file: Annotated[str, typer.Option("--file", help="The image: its name in the folder.")],
+    root: Root = None,
+    folder: FolderOf = "",
     tag: Annotated[
         str | None, typer.Option("--tag", help="Explain this tag alone; default all of them.")
     ] = None,
     sheet: Annotated[
         Path | None, typer.Option("--sheet", help="Also write a page with the pictures that voted.")
     ] = None,
+    out: Out = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain an image's tags: the box that earned each, and the archive images that voted for it."""
-    from autotag.domain.identity import folder_key
     from autotag.review.evidence import evidence_of
 
-    session = Session.open(config)
-    key = folder_key(folder)
+    session, key = open_folder(root, folder, out, config)
     evidence = evidence_of(session.layout.folder_tables(key), file, tag)
     image = _tagged_file(session, key, file)
     if sheet is not None:

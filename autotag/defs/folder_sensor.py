@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from autotag.defs.folder_requests import Unasked, run_request
+from autotag.defs.asked_runs import Unasked
+from autotag.defs.folder_requests import run_request
 from autotag.defs.jobs import process_target_job
 from autotag.defs.partitions import SETTINGS, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.defs.tagging_obstacles import plan_or_obstacle, vote_obstacle
 from autotag.domain.identity import folder_key, folder_path
-from autotag.errors import AutotagError
-from autotag.settings import Settings
 
 if TYPE_CHECKING:
     from autotag.pipeline.discover_folders import FoundFolder
@@ -55,14 +55,15 @@ def target_folder_sensor(context: dg.SensorEvaluationContext, runtime: AutotagRu
         # A drive that is not mounted: nothing is retired because of it.
         return dg.SensorResult(skip_reason=f"{layout.target} is not there; make it, or set [paths] target")
     known = set(context.instance.get_dynamic_partitions(str(target_folders.name)))
-    model_id, obstacle = _models(settings)
+    plan, obstacle = plan_or_obstacle(settings)
+    model_id = plan.model_id if plan else ""
     look = _look(layout, _Memory.of(context.cursor), settings.target.quiet_s, model_id)
     gone = [key for key in sorted(known - look.keys) if not (layout.target / folder_path(key)).is_dir()]
     room = max(0, MAX_PARTITIONS - len(known) + len(gone))
     new = [folder.key for folder in look.found if folder.key not in known]
     registered = known.union(new[:room])
     due = [folder for folder in look.states[_State.DUE] if folder.key in registered]
-    obstacle = obstacle or (_no_index(layout, model_id) if due else "")
+    obstacle = vote_obstacle(plan, settings) if plan and due else obstacle
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if new[:room]:
         requests.append(target_folders.build_add_request(new[:room]))
@@ -207,24 +208,3 @@ def _told(look: _Look, unasked: Sequence[Unasked]) -> str:
     ):
         told += f", {count} {what}" if count else ""
     return told
-
-
-def _models(settings: Settings) -> tuple[str, str]:
-    """The model id of the settings, or why there is none: a run that failed for it would not be asked for again."""
-    from autotag.pipeline.plan import plan_of
-
-    try:
-        return plan_of(settings).model_id, ""
-    except AutotagError as error:
-        return "", str(error)
-
-
-def _no_index(layout: "Layout", model_id: str) -> str:
-    """Why no folder can be tagged now; empty where there is an index to vote."""
-    from autotag.storage.releases import current_version
-
-    try:
-        released = current_version(layout.reference, model_id)
-    except AutotagError as error:
-        return str(error)
-    return "" if released else f"there is no reference index of {model_id} yet: materialise faiss_index"

@@ -40,9 +40,16 @@ sidecars_job = dg.define_asset_job(
     description="Writes approved tags into XMP sidecars beside a folder's images. Only ever run when asked for.",
 )
 
+discovery_job = dg.define_asset_job(
+    "discovery_job",
+    selection=dg.AssetSelection.assets("tag_discovery_of_all"),
+    description="What no tag explains, in all embedded folders together.",
+)
+
 review_job = dg.define_asset_job(
     "review_job",
     selection=dg.AssetSelection.groups("target", "review")
-    - dg.AssetSelection.assets("xmp_sidecars", "tag_thresholds"),
-    description="A folder made ready for review: thumbnails, label scores, proposals, medoid, sheet.",
+    # Without an archive nobody can vote, which must not keep a folder from its review.
+    - dg.AssetSelection.assets("folder_tags", "xmp_sidecars", "tag_thresholds", "tag_discovery_of_all"),
+    description="A folder made ready for review, with or without an archive: thumbnails, label scores, proposals, medoid, sheet.",
 )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ArchiveTags:
     tag_ids: Ints
     voter: Ints
     elsewhere: Ints | None = None
-    weight: npt.NDArray[np.float64] | None = None
+    weight: Floats | None = None
 
     @classmethod
     def of_lists(

@@ -11,7 +11,7 @@ def is_equal(column: pa.ChunkedArray | pa.Array, value: str) -> npt.NDArray[np.b
     return pc.call_function("equal", [column, pa.scalar(value)]).to_numpy(zero_copy_only=False)
 
 
-def is_in(column: pa.ChunkedArray | pa.Array, values: list[str]) -> npt.NDArray[np.bool_]:
+def is_in(column: pa.ChunkedArray | pa.Array, values: list[str] | list[bytes]) -> npt.NDArray[np.bool_]:
     """Where a column holds one of the values: bool (n,)."""
     options = pc.SetLookupOptions(pa.array(values, column.type))
     return pc.call_function("is_in", [column], options).to_numpy(zero_copy_only=False)

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autotag.domain.ledger_entries import ANY_TAG
 from autotag.errors import BadLabelsError, SettingsError
 
 LEVEL_MARK = "|"
@@ -44,7 +45,8 @@ def parse_labels(data: bytes, source: str) -> LabelList:
         source: name of the file, for messages.
 
     Raises:
-        BadLabelsError: no label in it, no UTF-8, a control character, or a level without a name; names file and line.
+        BadLabelsError: no label in it, no UTF-8, a control character, a level without a name, or `ANY_TAG`; names file and
+            line.
     """
     lines = _lines(data, source)
     found = [_label(text, f"{source}, line {number}") for number, text in enumerate(lines, 1)]
@@ -109,6 +111,10 @@ def _label(line: str, place: str) -> str:
     if not all(levels):
         raise BadLabelsError(
             f"{place}: {text.strip()!r} has a level without a name; write a name on both sides of each {LEVEL_MARK!r}"
+        )
+    if levels == [ANY_TAG]:
+        raise BadLabelsError(
+            f"{place}: {ANY_TAG} marks an image of which there is nothing to say; choose another word"
         )
     return LEVEL_MARK.join(levels)
 

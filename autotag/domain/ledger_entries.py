@@ -56,11 +56,19 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person says of a tag of an image: approve, reject, add or clear."""
+    """What a person says of a tag of an image.
+
+    Attributes:
+        media_id: of the image.
+        tag: the tag.
+        action: approve, reject, add or clear.
+        evidence: what it rests on, like `regions/0,3` for regions of the image that a person was shown; may be empty.
+    """
 
     media_id: str
     tag: str
     action: Action
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,9 +70,10 @@ def look_alikes(copies: Ints, vectors: npt.NDArray[np.float32], least_cosine: fl
     """
     group = copies.astype(np.int64).copy()
     for number in range(1, len(group)):
-        if group[number] != number:
+        if copies[number] != number:
+            group[number] = group[copies[number]]  # which is smaller, so it has its group already
             continue
         leader = group[number - 1]
         if float(vectors[number] @ vectors[leader]) >= least_cosine:
             group[number] = leader
-    return group[group]
+    return group

@@ -15,13 +15,11 @@ class ThresholdTable:
         target_precision: they were fitted to, in (0, 1).
         model_id: whose scores they are of.
         rows: by source and tag; `OTHERS` stands for all tags of a source that have no row.
-        is_stale: something they were fitted to has changed since: the reference index, the label list, or decisions.
     """
 
     target_precision: float
     model_id: str
     rows: Mapping[tuple[str, str], FittedThreshold] = field(default_factory=dict)
-    is_stale: bool = False
 
     @classmethod
     def of_sources(

@@ -1,7 +1,7 @@
 """Regions that nothing explains, which of too many are looked at, and what a cluster of them is."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
 
+_REGIONS = "regions/"
+
 
 @dataclass(slots=True)
 class DiscoveryCounts:
@@ -21,7 +23,8 @@ class DiscoveryCounts:
 
     Attributes:
         taken: regions looked at.
-        explained: near enough to a voter in an image that has tags, or over a label's threshold.
+        explained: near enough to a voter in an image that has tags, over a label's threshold, or in a cluster that was
+            accepted.
         duplicates: of the same bytes and place as another that nothing explains.
         left_out: beyond the most that are clustered; those with the smallest `draw_of` are kept.
         clustered: in a cluster.
@@ -74,6 +77,17 @@ def unexplained(
         min_similarity: a voter less alike than this explains nothing.
     """
     return ((nearest < min_similarity) | ~is_tagged) & ~is_labelled
+
+
+def regions_evidence(numbers: Iterable[int]) -> str:
+    """What a decision about some regions of an image rests on: `regions/0,3`; `regions_of` is the inverse."""
+    return _REGIONS + ",".join(str(number) for number in sorted(set(numbers)))
+
+
+def regions_of(evidence: str) -> set[int]:
+    """Regions of an image that a decision rests on; none where it rests on something else."""
+    numbers = evidence.removeprefix(_REGIONS)
+    return {int(number) for number in numbers.split(",")} if numbers != evidence else set()
 
 
 def draw_of(region_ids: Sequence[str]) -> npt.NDArray[np.uint64]:

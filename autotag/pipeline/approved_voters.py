@@ -1,12 +1,12 @@
 """Approved voters: regions of target images whose tags people approved, searched beside the released index.
 
 A small table of its own, so that what was decided counts at the next run and no index is built for it. It is made again when
-tags of approved images are others, or a folder was embedded again; folders that this leaves as they were are not read again.
+tags of approved images are others, or a folder that has some was embedded again; rows of the other folders are taken over.
+Which folder has which of them is kept beside the table, see `VoterFolders`.
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,22 +16,29 @@ from upath import UPath
 
 from autotag.domain.arrow_columns import codes
 from autotag.domain.counts import StepCounts
-from autotag.domain.identity import folder_key
+from autotag.domain.identity import folder_path
 from autotag.domain.near_duplicates import Hashes, hashes_of
 from autotag.domain.vectors import vectors_from_arrow
-from autotag.errors import PermanentError
 from autotag.models.protocols import Vectors
-from autotag.pipeline.discover_folders import target_folder_paths
 from autotag.pipeline.plan import PipelinePlan
-from autotag.pipeline.voter_table import TABLE, ApprovedImages, model_of, write_voters
-from autotag.review.ledger.place import ledger_url
+from autotag.pipeline.voter_folders import Owners, Versions, VoterFolders, folder_versions
+from autotag.pipeline.voter_table import (
+    TABLE,
+    ApprovedImages,
+    DamagedFolderError,
+    made_from,
+    table_fingerprint,
+    write_voters,
+)
+from autotag.review.ledger.existing import existing_ledger
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
-from autotag.storage.fingerprints import file_version, fingerprint
-from autotag.storage.roots import is_local
+from autotag.storage.fingerprints import fingerprint
 from autotag.storage.tables import Stamp, read_stamp, read_table
 
 Ints = npt.NDArray[np.int64]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,30 +77,14 @@ def current_voters(plan: PipelinePlan, settings: Settings) -> ApprovedVoters | N
     """
     if not settings.review.voter_weight:
         return None
-    with existing_ledger(plan, settings) as ledger:
+    with existing_ledger(settings, plan.layout) as ledger:
         return approved_voters(plan, ledger, settings.review.voter_weight) if ledger else None
-
-
-@contextmanager
-def existing_ledger(plan: PipelinePlan, settings: Settings) -> Iterator[TagLedger | None]:
-    """The settings' ledger, open; None where there is no file of it: then nobody has decided anything.
-
-    Raises as `TagLedger.open`.
-    """
-    if not settings.review.ledger and not (is_local(plan.layout.ledger) and plan.layout.ledger.exists()):
-        yield None
-        return
-    with TagLedger.open(ledger_url(settings, plan.layout)) as ledger:
-        yield ledger
-
-
-def embedded_folders(plan: PipelinePlan) -> list[str]:
-    """Keys of the folders that are embedded with the plan's model, in order of their paths."""
-    return [key for key in _folder_versions(plan) if model_of(plan, key) == plan.model_id]
 
 
 def approved_voters(plan: PipelinePlan, ledger: TagLedger, weight: float) -> ApprovedVoters | None:
     """The voters of the plan's model id, whose table is made again where it is not of now; None where there are none.
+
+    A folder whose tables are damaged is left out, its images are rejected, and the counts have a note.
 
     Args:
         plan: where things are, and which model.
@@ -102,49 +93,85 @@ def approved_voters(plan: PipelinePlan, ledger: TagLedger, weight: float) -> App
 
     Raises:
         ValueError: a weight of 0 or less.
-        PermanentError: a folder's embeddings are damaged.
         UnwritableRootError: the table cannot be written.
     """
     if weight <= 0:
         raise ValueError(f"weight {weight} of approved voters must be above 0; without a weight ask for none")
     position = ledger.position()
-    folders = _folder_versions(plan) if position else {}
-    if not folders:
+    versions = folder_versions(plan) if position else {}
+    if not versions:
         return None
-    path = plan.layout.approved_voters(plan.model_id)
-    seen, stamp = fingerprint(position=position, folders=folders, model=plan.model_id), read_stamp(path)
-    if not _is_made(stamp, seen=seen):
-        approved = ApprovedImages.of(ledger)
-        wanted = fingerprint(
-            tags=approved.tags, rejected=approved.rejected, folders=folders, model=plan.model_id
-        )
-        if not _is_made(stamp, wanted=wanted):
-            write_voters(plan, approved, folders, Stamp(TABLE, plan.model_id, wanted, {"seen": seen}))
-    return _read(path, weight)
-
-
-def _folder_versions(plan: PipelinePlan) -> dict[str, str]:
-    """Version of the vectors of each folder that has some, of whatever model; none without a manifest of its images."""
-    found: dict[str, str] = {}
-    for path in target_folder_paths(plan.layout):
-        key = folder_key(path)
-        tables = plan.layout.folder_tables(key)
-        if tables.embeddings.exists() and tables.images.exists():
-            found[key] = file_version(tables.embeddings)
+    counts = _bring_up_to_date(plan, ledger, position, versions)
+    found = _read(plan.layout.approved_voters(plan.model_id), weight, counts)
+    if found is None:
+        for note in counts.notes:  # nobody else can tell them
+            _log.warning(note)
     return found
 
 
-def _is_made(stamp: Stamp | None, *, seen: str = "", wanted: str = "") -> bool:
-    """Whether the table is of these decisions and folders: the very same, or others that come to the same voters."""
-    if stamp is None or stamp.table != TABLE or "folders" not in stamp.extra:
-        return False
-    return stamp.extra["seen"] == seen or stamp.fingerprint == wanted
+def _bring_up_to_date(plan: PipelinePlan, ledger: TagLedger, position: int, versions: Versions) -> StepCounts:
+    """Make the table again where decisions or folders are others than those it was made from."""
+    record = plan.layout.voter_folders(plan.model_id)
+    known = VoterFolders.read(record)
+    if known.position == position:
+        owners = known.find_owners(plan, versions, {})
+        if _is_of(plan, known, owners, versions):
+            known.write(record)
+            return _counts(known, owners, len(known.approved) - len(owners.left))
+    approved = ApprovedImages.of(ledger)
+    known.approve(approved.tags, position)
+    owners, reused = _remade(plan, known, approved, versions)
+    known.write(record)
+    return _counts(known, owners, reused)
 
 
-def _read(path: UPath, weight: float) -> ApprovedVoters | None:
-    rows, stamp = read_table(path, made_by=TABLE), read_stamp(path)
-    if stamp is None:
-        raise PermanentError(f"{path} has lost its stamp; delete it, it is made again")
+def _remade(
+    plan: PipelinePlan, known: VoterFolders, approved: ApprovedImages, versions: Versions
+) -> tuple[Owners, int]:
+    """Write the table unless it is that one already; the owners, and how many images were taken over."""
+    path, damaged = plan.layout.approved_voters(plan.model_id), dict[str, str]()
+    while True:
+        owners = known.find_owners(plan, versions, damaged)
+        facts = made_from(approved, owners, versions)
+        table, reused = table_fingerprint(facts), sum(map(len, owners.media.values()))
+        try:
+            if _fingerprint_of(read_stamp(path)) != table:
+                table, reused = write_voters(plan, approved, owners, facts)
+        except DamagedFolderError as error:
+            damaged[error.key] = str(error)
+            continue
+        known.owners, known.table = _owners_fingerprint(owners, versions), table
+        return owners, reused
+
+
+def _is_of(plan: PipelinePlan, known: VoterFolders, owners: Owners, versions: Versions) -> bool:
+    """Whether the table is of these owners, and of the decisions that are known."""
+    table = _fingerprint_of(read_stamp(plan.layout.approved_voters(plan.model_id)))
+    return bool(table) and table == known.table and known.owners == _owners_fingerprint(owners, versions)
+
+
+def _owners_fingerprint(owners: Owners, versions: Versions) -> str:
+    return fingerprint(owners={key: (versions[key][0], media) for key, media in owners.media.items()})
+
+
+def _fingerprint_of(stamp: Stamp | None) -> str:
+    return stamp.fingerprint if stamp and stamp.table == TABLE else ""
+
+
+def _counts(known: VoterFolders, owners: Owners, reused: int) -> StepCounts:
+    taken, rejected = len(known.approved), len(owners.left)
+    notes = [
+        f"approved images of {folder_path(key)} do not vote: {' '.join(reason.split())}"
+        for key, reason in owners.damaged.items()
+    ]
+    counts = StepCounts(taken=taken, made=taken - rejected, rejected=rejected, units=len(owners.media))
+    counts.reused, counts.notes = reused, notes
+    return counts.close(TABLE)
+
+
+def _read(path: UPath, weight: float, counts: StepCounts) -> ApprovedVoters | None:
+    rows = read_table(path, made_by="folder_tags")
+    counts.regions = rows.num_rows
     if not rows.num_rows:
         return None
     image, media = codes(rows["media_id"])
@@ -162,7 +189,7 @@ def _read(path: UPath, weight: float) -> ApprovedVoters | None:
         image=image,
         regions=regions,
         vectors=vectors,
-        counts=StepCounts.from_record(stamp.extra["counts"]),
+        counts=counts,
     )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from autotag.domain.archive_tags import ArchiveTags, Ints
 from autotag.domain.arrow_columns import list_lengths, list_values
 from autotag.domain.near_duplicates import Hashes, near_duplicate_groups
-from autotag.domain.votes import NO_ROW
+from autotag.domain.vote_records import NO_ROW
 from autotag.search.reference_mapping import ReferenceMapping
 
 

@@ -1,23 +1,20 @@
 """Audit of what a discovery left behind."""
 
-from autotag.domain.unexplained import DiscoveryCounts
 from autotag.errors import CountsDoNotCloseError
 from autotag.pipeline.audit_tables import Audit
-from autotag.pipeline.discovered_clusters import clusters_path, read_clusters
+from autotag.pipeline.discovered_clusters import read_clusters, read_counts
 from autotag.pipeline.plan import PipelinePlan
-from autotag.storage.tables import read_stamp
 
 
-def audit_clusters(plan: PipelinePlan, key: str) -> Audit:
-    """Whether every region is accounted for, and each in one cluster at most.
+def audit_clusters(plan: PipelinePlan, key: str | None) -> Audit:
+    """Whether every region is accounted for, and each in one cluster at most; without a key, of all folders together.
 
     Raises:
         MissingInputError: nothing was discovered yet.
     """
     clusters = read_clusters(plan.layout, key)
     regions = [(each.media_id, each.region_index) for cluster in clusters for each in cluster.members]
-    stamp, faults = read_stamp(clusters_path(plan.layout, key)), []
-    counts = DiscoveryCounts(**stamp.extra["counts"]) if stamp else DiscoveryCounts()
+    counts, faults = read_counts(plan.layout, key), []
     try:
         counts.close()
     except CountsDoNotCloseError as error:

@@ -9,18 +9,24 @@ from autotag.errors import MissingInputError
 from autotag.pipeline.audit_tables import Audit
 from autotag.pipeline.label_score_rows import rows_at_once
 from autotag.pipeline.plan import PipelinePlan
+from autotag.settings import Settings
+from autotag.storage.label_files import is_without_labels
 from autotag.storage.tables import iter_batches, read_stamp, read_table
 
 _COLUMNS = ["file", "image_scores", "scores"]
 
 
-def audit_label_scores(plan: PipelinePlan, key: str) -> Audit:
+def audit_label_scores(plan: PipelinePlan, key: str, settings: Settings) -> Audit:
     """Label scores of a folder: exactly the embedded images, finite cosines in [-1, 1], a best region no worse than the image.
+
+    Without a label list there need not be any.
 
     Raises:
         MissingInputError: there are no scores, or no vectors.
     """
     tables = plan.layout.folder_tables(key)
+    if is_without_labels(settings) and not tables.label_scores.exists():
+        return Audit(0, ())
     stamp = read_stamp(tables.label_scores)
     if stamp is None:
         raise MissingInputError(

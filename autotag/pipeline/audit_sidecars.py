@@ -14,10 +14,11 @@ def audit_xmp_sidecars(plan: PipelinePlan, key: str) -> Audit:
     """
     tables = plan.layout.folder_tables(key)
     folder, shadow = SidecarPlace(plan.layout.folder(key)), SidecarPlace(tables.shadow_sidecars)
-    runs = [run for run in sidecar_runs(tables.sidecar_runs) if run.wrote() - run.undone()]
-    if not runs:
+    runs = reversed(sidecar_runs(tables.sidecar_runs))
+    last = next((run for run in runs if run.has_written(folder, shadow)), None)
+    if last is None:
         return Audit(0, ())
-    entries = list(runs[-1].entries(folder, shadow))
+    entries = list(last.entries(folder, shadow))
     faults = []
     for entry in entries:
         if fault := _fault(shadow if entry.is_shadow else folder, entry.sidecar, entry.after_sha256):

@@ -1,6 +1,5 @@
 """tag_discovery: regions that nothing explains are clustered, and each cluster is proposed as a new tag; nothing is tagged."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,12 +9,12 @@ from upath import UPath
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import folder_path
 from autotag.domain.unexplained import ClusterForm, DiscoveryCounts, cluster_name
-from autotag.pipeline.approved_voters import embedded_folders, existing_ledger
 from autotag.pipeline.discovered_clusters import (
     TABLE,
     Cluster,
     ClusterMember,
     clusters_path,
+    folder_options,
     page_path,
     write_clusters,
 )
@@ -28,8 +27,11 @@ from autotag.pipeline.discovery_page import (
 from autotag.pipeline.discovery_words import HOOK_PICTURES, Namer, open_namer, tell_departure, text_vectors
 from autotag.pipeline.explainers import current_reference, open_explainers, rules_of_labels
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.progress import Reached, nobody
 from autotag.pipeline.region_clusters import cluster_regions
 from autotag.pipeline.unexplained_regions import RegionPool, gather, region_names
+from autotag.pipeline.voter_folders import embedded_folders
+from autotag.review.ledger.existing import existing_ledger
 from autotag.settings import Settings
 from autotag.storage.tables import Stamp
 
@@ -58,12 +60,26 @@ class Discovered:
     page: UPath
 
 
-def discover_tags(plan: PipelinePlan, key: str | None, settings: Settings) -> Discovered:
+def discover_tags(
+    plan: PipelinePlan,
+    key: str | None,
+    settings: Settings,
+    options: str = "",
+    reached: Reached = nobody,
+) -> Discovered:
     """Look through one folder, or without a key through all that are embedded with the model, and write table and page.
 
     A voter explains a region that is near enough to it if the region's image has a tag; a label explains those over its
-    threshold. Decisions of people count as tags. The ledger is only read. Without a key, folders whose vectors or tags are of
+    threshold. Decisions of people count as tags, and explain the regions of an accepted cluster. An image and its copies are no
+    voters on themselves. The ledger is only read. Without a key, folders whose vectors or tags are of
     an earlier state of them are left out, which is a note.
+
+    Args:
+        plan: where things are, and which model.
+        key: of the folder; None for all.
+        settings: what explains a region, and how many make a cluster.
+        options: what the command on the page finds the folder by; default `folder_options`.
+        reached: told after each folder how many images were looked at.
 
     Raises:
         MissingInputError: the folder is not embedded, or its vectors or tags are of an earlier state of it; or fitted
@@ -77,15 +93,17 @@ def discover_tags(plan: PipelinePlan, key: str | None, settings: Settings) -> Di
     labels, reference = rules_of_labels(plan, settings), current_reference(plan, settings)
     mapping = reference.mapping if reference else None
     namer = open_namer(plan, settings, mapping, labels.labels if labels else (), embed)
-    with existing_ledger(plan, settings) as ledger:
+    with existing_ledger(settings, plan.layout) as ledger:
         explainers = open_explainers(plan, settings, (reference, labels, ledger), embed, notes)
-        pool = gather(plan, keys, explainers, settings.discovery.max_regions, leave_stale=key is None)
+        limit = settings.discovery.max_regions
+        pool = gather(plan, keys, explainers, limit, leave_stale=key is None, reached=reached)
     if pool.stale:
         notes.append(_left_out(pool, len(keys)))
     forms = cluster_regions(pool, settings.discovery.min_images)
     if notice := tell_departure(namer, len(forms)):
         notes.append(notice)
-    clusters = _write(plan, key, (pool, forms), (namer, settings), notes)
+    command = f"autotag discover {options or folder_options(key)}".rstrip()
+    clusters = _write(plan, key, (pool, forms), (namer, settings), notes, f"{command} --accept")
     counts = StepCounts(
         taken=pool.images,
         made=pool.images,
@@ -109,6 +127,7 @@ def _write(
     found: tuple[RegionPool, Sequence[ClusterForm]],
     by: tuple[Namer, Settings],
     notes: list[str],
+    command: str,
 ) -> list[Cluster]:
     """Name the clusters, then the table, then the page."""
     (pool, forms), (namer, settings) = found, by
@@ -124,7 +143,6 @@ def _write(
         if is_shown:
             shown.append((cluster, tiles_of(pictures[: settings.discovery.tiles])))
     write_clusters(clusters_path(plan.layout, key), clusters, Stamp(TABLE, plan.model_id), pool.counts)
-    named = "" if key is None else f" --folder {shlex.quote(folder_path(key))}"
     title = "Unexplained in all folders" if key is None else f"Unexplained in {folder_path(key)}"
     counts = pool.counts
     facts = {
@@ -138,9 +156,7 @@ def _write(
         "alone": counts.alone,
         "notes": notes,
     }
-    write_discovery_page(
-        page_path(plan.layout, key), title, shown, facts, f"autotag discover{named} --accept"
-    )
+    write_discovery_page(page_path(plan.layout, key), title, shown, facts, command)
     return clusters
 
 

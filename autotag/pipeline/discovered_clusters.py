@@ -11,11 +11,11 @@ from upath import UPath
 from autotag.domain.identity import folder_path
 from autotag.domain.ledger_entries import Action, Decision
 from autotag.domain.schemas import CLUSTERS
-from autotag.domain.unexplained import DiscoveryCounts
+from autotag.domain.unexplained import DiscoveryCounts, regions_evidence
 from autotag.errors import MissingInputError, UsageError
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.storage.layout import Layout
-from autotag.storage.tables import Stamp, read_table, write_table
+from autotag.storage.tables import Stamp, read_stamp, read_table, write_table
 
 TABLE = "clusters"
 
@@ -97,16 +97,32 @@ def write_clusters(path: UPath, clusters: Sequence[Cluster], stamp: Stamp, count
     write_table(path, pa.Table.from_pylist(rows, schema=CLUSTERS), CLUSTERS, stamp)
 
 
-def read_clusters(layout: Layout, key: str | None) -> list[Cluster]:
+def folder_options(key: str | None) -> str:
+    """What `autotag discover` finds a folder by; empty for all folders together."""
+    return "" if key is None else f"--folder {shlex.quote(folder_path(key))}"
+
+
+def read_counts(layout: Layout, key: str | None) -> DiscoveryCounts:
+    """What became of the regions in the last discovery; of an empty one where nothing was discovered yet."""
+    stamp = read_stamp(clusters_path(layout, key))
+    return DiscoveryCounts(**stamp.extra["counts"]) if stamp else DiscoveryCounts()
+
+
+def read_clusters(layout: Layout, key: str | None, options: str = "") -> list[Cluster]:
     """The clusters of the last discovery, the largest first.
+
+    Args:
+        layout: every path.
+        key: of the folder; None for all together.
+        options: what the command in the message finds the folder by; default `folder_options`.
 
     Raises:
         MissingInputError: nothing was discovered yet.
     """
     path = clusters_path(layout, key)
     if not path.exists():
-        named = "" if key is None else f" --folder {shlex.quote(folder_path(key))}"
-        raise MissingInputError(f"{path} is not there; run `autotag discover{named}` first")
+        command = f"autotag discover {options or folder_options(key)}".rstrip()
+        raise MissingInputError(f"{path} is not there; run `{command}` first")
     return [_cluster(row) for row in read_table(path).to_pylist()]
 
 
@@ -127,7 +143,7 @@ def cluster_named(clusters: Sequence[Cluster], name: str) -> Cluster:
 
 
 def accept_cluster(ledger: TagLedger, cluster: Cluster, tag: str, by: str) -> str:
-    """Add a tag to all images of a cluster, as one decision of a person.
+    """Add a tag to all images of a cluster, as one decision of a person. It rests on the cluster's regions, which it explains.
 
     Args:
         ledger: where it is written.
@@ -150,8 +166,13 @@ def accept_clusters(ledger: TagLedger, accepted: Sequence[tuple[Cluster, str]], 
     for cluster, tag in accepted:
         if not tag.strip():
             raise UsageError(f"no tag for cluster {cluster.name}; say what its images show")
+    regions: dict[tuple[str, str], list[int]] = {}
+    for cluster, tag in accepted:
+        for member in cluster.members:
+            regions.setdefault((member.media_id, tag.strip()), []).append(member.region_index)
     words = [
-        Decision(media, tag.strip(), Action.ADD) for cluster, tag in accepted for media in cluster.media_ids
+        Decision(media, tag, Action.ADD, regions_evidence(numbers))
+        for (media, tag), numbers in regions.items()
     ]
     return ledger.decide(words, by)
 

@@ -9,10 +9,9 @@ from upath import UPath
 from autotag.compute.kernel import Decoded, EmbeddedImage, embed_regions
 from autotag.compute.stage_clock import StageClock
 from autotag.domain.counts import StepCounts
-from autotag.domain.identity import detector_of
 from autotag.domain.regions import Region
 from autotag.domain.schemas import target_embeddings
-from autotag.errors import MissingInputError, ModelMismatchError, RejectedImageError
+from autotag.errors import RejectedImageError
 from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.make_part import PartRecipe, make_part
 from autotag.pipeline.plan import PipelinePlan, loaded_embedder
@@ -33,9 +32,9 @@ from autotag.pipeline.target_parts import (
     part_counts,
 )
 from autotag.pipeline.unit_walk import UnitImages
-from autotag.storage.fingerprints import fingerprint
 from autotag.storage.folder_files import read_file
-from autotag.storage.tables import Stamp, read_schema, read_stamp, read_table
+from autotag.storage.folder_state import folder_state
+from autotag.storage.tables import Stamp, read_schema, read_table
 
 STEP = "target_embeddings"
 
@@ -122,20 +121,7 @@ def embeddings_fingerprint(plan: PipelinePlan, key: str) -> str:
         MissingInputError: the folder has no regions, or they are of an earlier state of the folder.
         ModelMismatchError: the regions are another detector's.
     """
-    tables = plan.layout.folder_tables(key)
-    regions, manifest = read_stamp(tables.regions), read_stamp(tables.images)
-    if regions is None or manifest is None:
-        raise MissingInputError(f"{tables.regions} is not there; materialise target_crops of {key} first")
-    if detector_of(regions.model_id) != detector_of(plan.model_id):
-        raise ModelMismatchError(
-            f"{tables.regions} was made by {detector_of(regions.model_id)}, but the settings name"
-            f" {detector_of(plan.model_id)}; materialise target_crops of {key} again"
-        )
-    if regions.extra.get("images") != manifest.fingerprint:
-        raise MissingInputError(
-            f"{tables.regions} is of an earlier state of the folder; materialise target_crops of {key} again"
-        )
-    return fingerprint(regions=regions.fingerprint, model=plan.model_id)
+    return folder_state(plan.layout.folder_tables(key), plan.model_id, key)
 
 
 def finish_target_embeddings(plan: PipelinePlan, chunks: list[Chunk], key: str) -> StepCounts:

@@ -3,19 +3,20 @@
 import numpy as np
 import numpy.typing as npt
 
+from autotag.domain.near_duplicates import Hashes
 from autotag.models.protocols import Vectors
-from autotag.pipeline.approved_voters import approved_voters
+from autotag.pipeline.approved_voters import ApprovedVoters, approved_voters
 from autotag.pipeline.discovery_words import TextVectors
-from autotag.pipeline.fit_thresholds import ranking_in_use
+from autotag.pipeline.explained_regions import Explainers, Nearest
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.score_labels import LabelRules, label_rules
-from autotag.pipeline.unexplained_regions import Explainers, Nearest
+from autotag.pipeline.thresholds_in_use import ranking_in_use
+from autotag.pipeline.voter_view import search_voters
 from autotag.reference.searcher import SearchOptions
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.search.reference_reader import Reference, open_reference
 from autotag.settings import Settings
-from autotag.settings.sections import Labels
-from autotag.storage.label_files import label_file
+from autotag.storage.label_files import is_without_labels
 from autotag.storage.releases import current_version
 
 
@@ -26,8 +27,7 @@ def rules_of_labels(plan: PipelinePlan, settings: Settings) -> LabelRules | None
         BadLabelsError: the list that the settings name is not there, or cannot be used.
         MissingInputError: fitted thresholds are asked for, and are not there.
     """
-    is_named = settings.labels.file != Labels().file
-    if not is_named and not label_file(settings).exists():
+    if is_without_labels(settings):
         return None
     return label_rules(settings, ranking_in_use(plan, settings))
 
@@ -58,27 +58,29 @@ def open_explainers(
         notes: for a person.
     """
     reference, labels, ledger = sources
-    voters = approved_voters(plan, ledger, settings.review.voter_weight or 1.0) if ledger else None
+    weight = settings.review.voter_weight
+    voters = approved_voters(plan, ledger, weight) if ledger and weight else None
+    notes += voters.counts.notes if voters else []
     vectors = embed(labels.labels) if labels else None
     thresholds = labels.ranking.of_labels(labels.labels) if labels else None
     if reference is None:
         notes.append("there is no reference index of this model: no voter of an archive explains anything")
     if labels is None:
         notes.append("there is no label list: no label explains anything")
-    nearest = _nearest(reference, voters.vectors if voters else None)
+    nearest = _nearest(reference, voters)
     return Explainers(nearest, settings.tagging.min_similarity, vectors, thresholds, ledger)
 
 
-def _nearest(reference: Reference | None, voters: Vectors | None) -> Nearest | None:
+def _nearest(reference: Reference | None, voters: ApprovedVoters | None) -> Nearest | None:
     if reference is None and voters is None:
         return None
 
-    def nearest(queries: Vectors) -> npt.NDArray[np.float32]:
+    def nearest(queries: Vectors, copies: Hashes) -> npt.NDArray[np.float32]:
         best = np.full(len(queries), -np.inf, np.float32)
         if reference is not None and len(queries):
             best = np.maximum(best, reference.searcher.search(queries, 1).similarity[:, 0])
         if voters is not None and len(queries):
-            best = np.maximum(best, (queries @ voters.T).max(axis=1))
+            best = np.maximum(best, search_voters(voters, queries, copies, 1).similarity[:, 0])
         return best
 
     return nearest

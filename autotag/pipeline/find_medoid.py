@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from autotag.domain.medoid import medoid
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.pipeline.folder_embeddings import embeddings_stamp, refuse_stale_embeddings
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.progress import Reached, nobody
 from autotag.review.sheet.columns import guarded, unguarded
 from autotag.storage.folder_files import printable
 from autotag.storage.layout import RESULT_NAMES, Layout
@@ -33,21 +34,34 @@ COLUMNS = ("folder", "medoid_rel_path", "cosine_to_centroid")
 NO_IMAGES = "the folder has no embedded images, so none stands for it"
 
 
-def find_medoid(plan: PipelinePlan, key: str) -> StepCounts:
+def find_medoid(plan: PipelinePlan, key: str, reached: Reached = nobody) -> StepCounts:
     """Write medoid.json of a folder, then the CSV of all folders. A folder without images has none, which is a note.
+
+    The CSV has the folders with a medoid of this model, by folder; RFC 4180, UTF-8. `medoid_rel_path` is relative to the
+    target root. A cell that a spreadsheet program would take for a formula gets an apostrophe before it, as in the review
+    sheet.
+
+    Args:
+        plan: where things are, and which model.
+        key: of the folder.
+        reached: told how many images' vectors have been read.
 
     Raises:
         MissingInputError: the folder has no embeddings, or they are of an earlier state of the folder.
         ModelMismatchError: the folder was embedded with another model.
+        PermanentError: the folder's embeddings are damaged.
         InUseError: another process writes the CSV, and does not come to an end.
     """
-    made_from = embeddings_stamp(plan, key).fingerprint
+    embedded = embeddings_stamp(plan, key)
+    made_from = embedded.fingerprint
     path = plan.layout.folder_tables(key).medoid
     known = _read(path)
     if known.get("made_from") == made_from and _row(known) in _listed(plan.layout, plan.model_id).rows:
         images = int(known["images"])
         return StepCounts(taken=images, made=images, units=1, resumed=1)
-    rows = _whole_images(plan, key)
+    images = StepCounts(**embedded.extra["counts"]).made
+    reached(0, images)
+    rows = _whole_images(plan, key, lambda done: reached(done, images))
     files = rows["file"].to_pylist()
     found = medoid(_vectors(rows), files)
     counts = StepCounts(taken=len(files), made=len(files), units=1)
@@ -68,19 +82,6 @@ def find_medoid(plan: PipelinePlan, key: str) -> StepCounts:
         write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
     _put(plan, key, document)
     return counts
-
-
-def write_medoids(layout: Layout, model_id: str) -> None:
-    """Write the CSV of all folders that have a medoid of this model, by folder; RFC 4180, UTF-8.
-
-    `medoid_rel_path` is relative to the target root. A cell that a spreadsheet program would take for a formula gets an
-    apostrophe before it, as in the review sheet.
-
-    Raises:
-        InUseError: another process writes it, and does not come to an end.
-    """
-    with held(medoids_lock(layout)):
-        _rewrite(layout, model_id)
 
 
 def _put(plan: PipelinePlan, key: str, document: dict[str, Any] | None) -> None:
@@ -142,14 +143,16 @@ def _listed(layout: Layout, model_id: str) -> _Listed:
     return _Listed(True, list(csv.reader(io.StringIO(data.decode("utf-8"), newline="")))[1:])
 
 
-def _whole_images(plan: PipelinePlan, key: str) -> pa.Table:
+def _whole_images(plan: PipelinePlan, key: str, read: Callable[[int], None]) -> pa.Table:
     """Rows of the whole images: file, media_id, embedding; the vectors of objects are not kept."""
     path = plan.layout.folder_tables(key).embeddings
-    columns = ["file", "media_id", "kind", "embedding"]
-    batches = [
-        batch.filter(pa.array(is_equal(batch["kind"], "image")))
-        for batch in iter_batches(path, columns, check=refuse_stale_embeddings(plan, key))
-    ]
+    columns, images = ["file", "media_id", "kind", "embedding"], 0
+    batches = []
+    check, made_by = refuse_stale_embeddings(plan, key), f"target_embeddings of {key}"
+    for batch in iter_batches(path, columns, check=check, made_by=made_by):
+        batches.append(batch.filter(pa.array(is_equal(batch["kind"], "image"))))
+        images += len(batches[-1])
+        read(images)
     return pa.Table.from_batches(batches) if batches else pa.table({name: [] for name in columns})
 
 

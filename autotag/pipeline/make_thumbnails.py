@@ -27,6 +27,7 @@ from autotag.pipeline.target_parts import (
     commit_part,
     join_parts,
     joined_chunk_counts,
+    joined_counts,
     part_counts,
     reject_rows,
 )
@@ -81,14 +82,11 @@ class ThumbnailsWorker(Journalled):
         wanted = {file: thumbnail_name(media, self.long_edge_px) for file, media in images.media.items()}
         there = names_there(tables.thumbnails, wanted.values())
         missing = [file for file, name in wanted.items() if name not in there]
-        done = joined_chunk_counts(joined, list(wanted)) or part_counts(files, joined.stamp.fingerprint)
+        # A part is newer than what is joined: parts go once they are.
+        done = part_counts(files, joined.stamp.fingerprint) or joined_chunk_counts(joined, list(wanted))
         if done and len(missing) == done.rejected:
             return done
-        counts = self._make(files, joined, images, missing)
-        if done and counts.rejected != done.rejected:
-            # Deleted since, and it cannot be made again: what is joined says otherwise.
-            remove_file(joined.rows)
-        return counts
+        return self._make(files, joined, images, missing)
 
     def journal(self, unit: str) -> UPath:
         """The chunk's journal of this step."""
@@ -105,11 +103,9 @@ class ThumbnailsWorker(Journalled):
     ) -> StepCounts:
         """The missing ones, one file for all of equal bytes; then the part."""
         clock = StageClock()
-        first = {images.media[file]: file for file in reversed(missing)}
+        copies = _Copies(self.plan.layout.folder(files.chunk.key), images, missing)
         with AttemptJournal(files.journal, joined.stamp.fingerprint, self.plan.max_attempts) as journal:
-            failed = self._walk(files.chunk.key, images, sorted(first.values()), journal, clock)
-            by_media = {images.media[file]: error for file, error in failed.items()}
-            rejects = {file: by_media[media] for file, media in images.media.items() if media in by_media}
+            rejects = copies.rejects(self._walk(files.chunk.key, copies, journal, clock))
             made = {file: media for file, media in images.media.items() if file not in rejects}
             counts = StepCounts(taken=len(images.media), made=len(made), rejected=len(rejects), units=1)
             counts.reused, counts.stage_ms = len(images.media) - len(missing), clock.ms
@@ -118,24 +114,23 @@ class ThumbnailsWorker(Journalled):
             commit_part(files, self._rows(made), reject_rows(rejects), stamp)
         return counts
 
-    def _walk(
-        self, key: str, images: _Images, names: list[str], journal: AttemptJournal, clock: StageClock
-    ) -> _Rejects:
-        """Decode and save; errors by file."""
-        plan, folder, rejects = self.plan, self.plan.layout.folder(key), _Rejects()
+    def _walk(self, key: str, copies: "_Copies", journal: AttemptJournal, clock: StageClock) -> _Rejects:
+        """Decode and save; errors by media id."""
+        plan, rejects, names = self.plan, _Rejects(), copies.names
+        media = [copies.images.media[name] for name in names]
         unit = UnitImages(
             names,
-            lambda index: read_file(folder, names[index], images.media[names[index]]),
-            [images.pixels[name] for name in names],
+            lambda index: copies.read(names[index]),
+            [copies.images.pixels[name] for name in names],
             partial(decode_small, long_edge_px=self.long_edge_px),
         )
         for batch, decoded in walk_unit(unit, plan.limits, journal, clock, plan.batch_images, plan.threads):
             with clock.stage("save"):
                 for index, image in zip(batch, decoded, strict=True):
                     if isinstance(image, RejectedImageError):
-                        rejects[names[index]] = image
+                        rejects[media[index]] = image
                     else:
-                        self._save(key, images.media[names[index]], image)
+                        self._save(key, media[index], image)
         return rejects
 
     def _save(self, key: str, media: str, image: RgbImage) -> None:
@@ -146,6 +141,47 @@ class ThumbnailsWorker(Journalled):
         names = [thumbnail_name(each, self.long_edge_px) for each in media.values()]
         columns = {"file": list(media), "media_id": list(media.values()), "thumbnail_file": names}
         return pa.table(columns, schema=TARGET_THUMBNAILS)
+
+
+class _Copies:
+    """Files of equal bytes among some of a chunk: one of each stands for all, as long as one of them can be read.
+
+    Attributes:
+        images: of the chunk.
+        names: the first file of each content, ascending.
+    """
+
+    def __init__(self, folder: UPath, images: _Images, files: Sequence[str]) -> None:
+        self.images = images
+        self._folder = folder
+        self._files: dict[str, list[str]] = {}
+        for file in files:
+            self._files.setdefault(images.media[file], []).append(file)
+        self.names = sorted(copies[0] for copies in self._files.values())
+        self._unread = _Rejects()
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file, or of the next of its copies that still has them.
+
+        Raises:
+            RejectedImageError: none of them can be read.
+        """
+        media = self.images.media[name]
+        for file in self._files[media]:
+            try:
+                return read_file(self._folder, file, media)
+            except RejectedImageError as error:
+                self._unread[file] = error
+        raise self._unread[name]
+
+    def rejects(self, by_media: Mapping[str, RejectedImageError]) -> _Rejects:
+        """Errors of contents, for each file: its own where it has one."""
+        return {
+            file: self._unread.get(file, by_media[media])
+            for media, copies in self._files.items()
+            if media in by_media
+            for file in copies
+        }
 
 
 def thumbnail_jpeg(image: RgbImage) -> bytes:
@@ -175,7 +211,35 @@ def thumbnail_tables(plan: PipelinePlan, key: str, long_edge_px: int) -> JoinedT
 def finish_thumbnails(plan: PipelinePlan, chunks: list[Chunk], key: str, *, long_edge_px: int) -> StepCounts:
     """Join the chunks, and remove the thumbnails that no image of the folder has any more."""
     tables = plan.layout.folder_tables(key)
-    counts = join_parts(chunks, tables.parts(STEP), thumbnail_tables(plan, key, long_edge_px))
+    joined = thumbnail_tables(plan, key, long_edge_px)
+    _join_again(plan, chunks, joined)
+    counts = join_parts(chunks, tables.parts(STEP), joined)
     used = set(read_table(tables.thumbnail_table, ["thumbnail_file"])["thumbnail_file"].to_pylist())
     keep_only(tables.thumbnails, used | {tables.thumbnail_table.name, tables.thumbnail_rejects.name})
     return counts
+
+
+def _join_again(plan: PipelinePlan, chunks: list[Chunk], joined: JoinedTables) -> None:
+    """Where a chunk of a step that is done was made again: give the others their parts back, so that all are joined anew."""
+    if not chunks or joined_counts(joined) is None:
+        return
+    tables = plan.layout.folder_tables(chunks[0].key)
+    parts = [ChunkFiles(tables.parts(STEP), chunk) for chunk in chunks]
+    left = [part for part in parts if part_counts(part, joined.stamp.fingerprint) is None]
+    if len(left) == len(parts):
+        return
+    files = read_table(tables.images, ["file"], made_by="target_images")["file"]
+    for part in left:
+        _part_of(joined, part, files.slice(part.chunk.first, part.chunk.size).to_pylist())
+    remove_file(joined.rows)
+
+
+def _part_of(joined: JoinedTables, part: ChunkFiles, names: Sequence[str]) -> None:
+    """A chunk's part, from the joined tables."""
+    rows = read_table(joined.rows, span=("file", names[0], names[-1]))
+    mine = set(names)
+    rejects = [row for row in read_table(joined.rejects).to_pylist() if row["key"] in mine]
+    counts = StepCounts(taken=len(names), made=len(rows), rejected=len(rejects), units=1, reused=len(rows))
+    extra = {"counts": counts.close(f"{STEP} of {part.chunk.key}").to_record()}
+    stamp = Stamp(STEP, "", joined.stamp.fingerprint, extra)
+    commit_part(part, rows.select(joined.schema.names), rejects, stamp)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,11 +19,20 @@ STORE_POLL_INTERVAL_S = 15.0
 """On an object store a look is some paid requests, and the workers themselves write less often there."""
 
 
+Reached = Callable[[int, int], None]
+"""Takes how many images a step is through with, and of how many; 0 where nobody knows."""
+
+
+def nobody(done: int, total: int) -> None:
+    """A `Reached` that does not listen."""
+    del done, total
+
+
 class ProgressListener(Protocol):
     """Someone who wants to know."""
 
     def started(self, step: str, total: int) -> None:
-        """A step begins; `total` images, 0 where nobody knows yet."""
+        """A step begins, or knows better how many images it has: `total`, 0 where nobody knows yet."""
         ...
 
     def advanced(self, step: str, done: int) -> None:
@@ -94,6 +103,7 @@ class StepProgress:
 
     def __init__(self, step: str, total: int, journals: Sequence[UPath]) -> None:
         self._step = step
+        self._total = total
         self._journals = journals
         self._done = 0
         self._stop = threading.Event()
@@ -110,6 +120,13 @@ class StepProgress:
         if not counts.resumed:
             _units_done.made[self._step].add(unit)
         _listener.advanced(self._step, self._done)
+
+    def reached(self, done: int, total: int) -> None:
+        """Of a step without units: `done` images of `total`, which may not have been known when it began."""
+        if total != self._total:
+            self._total = total
+            _listener.started(self._step, total)
+        _listener.advanced(self._step, done)
 
     def close(self, counts: StepCounts) -> None:
         """The step has finished."""

@@ -26,9 +26,11 @@ from autotag.pipeline.label_score_rows import (
 )
 from autotag.pipeline.label_vectors import label_vectors, labels_fingerprint
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.progress import Reached, nobody
 from autotag.settings import Settings
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.label_files import label_file, read_labels
+from autotag.storage.removal import remove_file
 from autotag.storage.tables import Stamp, TableWriter, read_stamp
 
 TABLE = "label_scores"
@@ -84,8 +86,14 @@ def label_rules(settings: Settings, ranking: RankingRules | None = None) -> Labe
     return LabelRules(read_labels(label_file(settings)).labels, tuple(section.templates), ranking)
 
 
-def score_labels(plan: PipelinePlan, key: str, rules: LabelRules) -> ScoredFolder:
+def score_labels(plan: PipelinePlan, key: str, rules: LabelRules, reached: Reached = nobody) -> ScoredFolder:
     """Write label_scores.parquet. With the same inputs it is left as it is; with another ranking only, re-ranked.
+
+    Args:
+        plan: where things are, and which model.
+        key: of the folder.
+        rules: labels, and which of them are told.
+        reached: told of the images of each block that is written.
 
     Raises:
         MissingInputError: no vectors of the folder, or they are of an earlier state of it.
@@ -97,15 +105,20 @@ def score_labels(plan: PipelinePlan, key: str, rules: LabelRules) -> ScoredFolde
     stamp = _scores_stamp(plan, key, rules)
     stored = read_stamp(path)
     if stored is not None and stored.extra.get("scores") == stamp.extra["scores"]:
-        return rethreshold(plan, key, rules.ranking)
+        return rethreshold(plan, key, rules.ranking, reached)
+    reached(0, stamp.extra["counts"]["taken"])
     vectors = label_vectors(plan, rules.labels, rules.templates)
     check = refuse_stale_embeddings(plan, key)
     blocks = scored_blocks(plan.layout.folder_tables(key).embeddings, vectors, check)
-    return _write(path, rules.ranking, stamp, blocks)
+    return _write(path, rules.ranking, stamp, blocks, reached)
 
 
-def rethreshold(plan: PipelinePlan, key: str, ranking: RankingRules) -> ScoredFolder:
+def rethreshold(
+    plan: PipelinePlan, key: str, ranking: RankingRules, reached: Reached = nobody
+) -> ScoredFolder:
     """New best labels and labels over thresholds from the stored scores; needs neither vectors nor a model.
+
+    `reached` as for `score_labels`.
 
     Raises:
         MissingInputError: the folder was not scored, or its images have changed since.
@@ -126,7 +139,23 @@ def rethreshold(plan: PipelinePlan, key: str, ranking: RankingRules) -> ScoredFo
     wanted = _with_ranking(stored, ranking)
     if wanted.fingerprint == stored.fingerprint:
         return _scored_folder(stored, StepCounts.from_record(stored.extra["counts"]))
-    return _write(path, ranking, stored, stored_blocks(path, len(stored.extra["labels"])))
+    return _write(path, ranking, stored, stored_blocks(path, len(stored.extra["labels"])), reached)
+
+
+def drop_unreadable_scores(plan: PipelinePlan, key: str) -> None:
+    """Remove label_scores.parquet where it is of another model or an earlier state of the folder: who reads it would refuse it.
+
+    Where there is no label list any more, the next scoring does not put another in its place.
+
+    Raises:
+        MissingInputError: no vectors of the folder, or they are of an earlier state of it.
+        ModelMismatchError: the folder was embedded with another model.
+    """
+    path = plan.layout.folder_tables(key).label_scores
+    embedded, stored = embeddings_stamp(plan, key), read_stamp(path)
+    of_now = (TABLE, plan.model_id, embedded.fingerprint)
+    if stored is None or (stored.table, stored.model_id, stored.extra.get("embeddings")) != of_now:
+        remove_file(path)
 
 
 def _scores_stamp(plan: PipelinePlan, key: str, rules: LabelRules) -> Stamp:
@@ -151,7 +180,9 @@ def _with_ranking(stamp: Stamp, ranking: RankingRules) -> Stamp:
     return Stamp(TABLE, stamp.model_id, whole, {**stamp.extra, **facts, "threshold": ranking.threshold})
 
 
-def _write(path: UPath, ranking: RankingRules, scores: Stamp, blocks: Iterable[ScoreBlock]) -> ScoredFolder:
+def _write(
+    path: UPath, ranking: RankingRules, scores: Stamp, blocks: Iterable[ScoreBlock], reached: Reached
+) -> ScoredFolder:
     """Rank the blocks and write them; what came of it goes into the stamp, so that it is known without reading a row."""
     stamp, labels = _with_ranking(scores, ranking), scores.extra["labels"]
     expected = StepCounts(**scores.extra["counts"])
@@ -164,6 +195,7 @@ def _write(path: UPath, ranking: RankingRules, scores: Stamp, blocks: Iterable[S
             counts.made += rows.table.num_rows
             top1.update(rows.top1)
             over, images_over = over + rows.over, images_over + rows.images_over
+            reached(counts.made, counts.taken)
         stamp.extra |= {
             "counts": counts.close(f"{TABLE} in {path}").to_record(),
             "over_threshold": over,

@@ -14,7 +14,9 @@ from autotag.domain.near_duplicates import hashes_of
 from autotag.domain.schemas import EVIDENCE
 from autotag.domain.threshold_table import ThresholdTable
 from autotag.domain.vectors import vectors_from_arrow
-from autotag.domain.votes import GivenTags, Neighbours, TagMinimums, VoteResult, VoteRules, vote
+from autotag.domain.vote_records import GivenTags, Neighbours, VoteResult
+from autotag.domain.vote_rules import TagMinimums, VoteRules
+from autotag.domain.votes import vote
 from autotag.pipeline.approved_voters import ApprovedVoters
 from autotag.pipeline.embed_target import embeddings_fingerprint
 from autotag.pipeline.folder_embeddings import refuse_stale_embeddings
@@ -83,6 +85,7 @@ def tag_folder(
     ballot = _Ballot(reference, rows, rules, voters, hashes)
     ballot.count(rules, thresholds)
     counts = StepCounts(taken=len(ballot.files), made=len(ballot.files), regions=rows.num_rows, units=1)
+    counts.notes += voters.counts.notes if voters else []
     version = reference.manifest.version
     of_vectors = {"index_version": version, "embeddings": embeddings_fingerprint(plan, key)}
     of_voters = {"voters": voters.fingerprint} if voters else {}

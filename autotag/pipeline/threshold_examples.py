@@ -9,9 +9,9 @@ import numpy.typing as npt
 from autotag.domain.label_ranking import best_of_regions
 from autotag.domain.labels import parse_labels
 from autotag.domain.tag_examples import Ints, TagExamples, joined
-from autotag.domain.votes import VoteRules
+from autotag.domain.vote_rules import VoteRules
 from autotag.errors import BadLabelsError
-from autotag.pipeline.measure_reference import SampledArchive, vote_on_sample
+from autotag.pipeline.archive_sample import SampledArchive, vote_on_sample
 from autotag.review.ledger.records import DecidedTag
 from autotag.search.reference_reader import Reference
 

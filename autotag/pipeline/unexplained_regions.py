@@ -1,54 +1,26 @@
 """Gathers the regions of folders that no voter, no tag and no label explains; holds as many as are clustered, not more."""
 
-import json
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from autotag.domain.arrow_columns import is_in
-from autotag.domain.identity import folder_path, region_id
-from autotag.domain.ledger_entries import Standing
+from autotag.domain.identity import region_id
 from autotag.domain.schemas import TARGET_REGIONS
-from autotag.domain.unexplained import DiscoveryCounts, draw_of, smallest, unexplained
+from autotag.domain.unexplained import DiscoveryCounts, draw_of, smallest
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.errors import MissingInputError
 from autotag.models.protocols import Vectors
-from autotag.pipeline.embed_target import embeddings_fingerprint
+from autotag.pipeline.explained_regions import Explainers, unexplained_rows
 from autotag.pipeline.folder_embeddings import refuse_stale_embeddings
 from autotag.pipeline.plan import PipelinePlan
-from autotag.review.ledger.tag_ledger import TagLedger
-from autotag.storage.tables import read_stamp, read_table
+from autotag.pipeline.progress import Reached, nobody
+from autotag.storage.tables import read_table
 
 COLUMNS = ["file", "media_id", "region_index", "box_xyxy_px", "embedding"]
 PLACES = ["folder", "file", "media_id", "region_index", "box_xyxy_px"]
-
-QUERIES_AT_ONCE = 4096
-
-Nearest = Callable[[Vectors], npt.NDArray[np.float32]]
-"""float32 (n, dim) -> (n,): similarity to the nearest of something; -inf where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explainers:
-    """What may explain a region.
-
-    Attributes:
-        nearest: similarity to the nearest voter of the archive or of approved images; None without any.
-        min_similarity: a voter less alike explains nothing.
-        labels: float32 (labels, dim), unit L2 norm; None without a label list.
-        thresholds: float32 (labels,), least cosine of each.
-        ledger: tags that people approved explain an image as well as voted ones; None where nothing was decided.
-    """
-
-    nearest: Nearest | None
-    min_similarity: float
-    labels: Vectors | None
-    thresholds: npt.NDArray[np.float32] | None
-    ledger: TagLedger | None
 
 
 def _no_places() -> pa.Table:
@@ -106,7 +78,13 @@ def region_names(places: pa.Table) -> list[str]:
 
 
 def gather(
-    plan: PipelinePlan, keys: Sequence[str], explainers: Explainers, limit: int, *, leave_stale: bool = False
+    plan: PipelinePlan,
+    keys: Sequence[str],
+    explainers: Explainers,
+    limit: int,
+    *,
+    leave_stale: bool = False,
+    reached: Reached = nobody,
 ) -> RegionPool:
     """Regions of some folders that nothing explains.
 
@@ -116,6 +94,7 @@ def gather(
         explainers: what explains a region.
         limit: most regions kept.
         leave_stale: leave out folders that would be a `MissingInputError`; the pool tells them.
+        reached: told after each folder; how many images there are in all, nobody knows.
 
     Raises:
         MissingInputError: a folder is not embedded, or its vectors or tags are of an earlier state of it.
@@ -129,6 +108,7 @@ def gather(
             if not leave_stale:
                 raise
             pool.stale[key] = error
+        reached(pool.images, 0)
     return pool
 
 
@@ -140,48 +120,8 @@ def _take(pool: RegionPool, plan: PipelinePlan, key: str, explainers: Explainers
     vectors = vectors_from_arrow(rows["embedding"])
     rows = rows.drop_columns(["embedding"])
     rows = rows.append_column("folder", pa.array([key] * rows.num_rows, pa.string())).select(PLACES)
-    chosen = _unexplained(plan, key, rows, vectors, explainers)
+    chosen = unexplained_rows(plan, key, rows, vectors, explainers)
     pool.images += len(rows["file"].unique())
     pool.counts.taken += rows.num_rows
     pool.counts.explained += int((~chosen).sum())
     pool.offer(rows.filter(pa.array(chosen)), vectors[chosen])
-
-
-def _unexplained(
-    plan: PipelinePlan, key: str, rows: pa.Table, vectors: Vectors, explainers: Explainers
-) -> npt.NDArray[np.bool_]:
-    nearest = np.full(len(vectors), -np.inf, np.float32)
-    is_labelled = np.zeros(len(vectors), np.bool_)
-    for low in range(0, len(vectors), QUERIES_AT_ONCE):
-        span = slice(low, low + QUERIES_AT_ONCE)
-        if explainers.nearest is not None:
-            nearest[span] = explainers.nearest(vectors[span])
-        if explainers.labels is not None and explainers.thresholds is not None:
-            is_labelled[span] = (vectors[span] @ explainers.labels.T >= explainers.thresholds).any(axis=1)
-    is_tagged = is_in(rows["file"], sorted(_voted(plan, key)))
-    if explainers.ledger is not None:
-        is_tagged |= is_in(
-            rows["media_id"], _approved(explainers.ledger, rows["media_id"].unique().to_pylist())
-        )
-    return unexplained(nearest, is_tagged, is_labelled, explainers.min_similarity)
-
-
-def _voted(plan: PipelinePlan, key: str) -> set[str]:
-    """Files with tags of the vote; none where it was not asked."""
-    tables = plan.layout.folder_tables(key)
-    if not tables.tags.exists():
-        return set()
-    stamp = read_stamp(tables.evidence)
-    made_from = stamp.extra.get("embeddings") if stamp else None
-    if made_from != embeddings_fingerprint(plan, key):
-        raise MissingInputError(
-            f"{tables.tags} is of an earlier state of the folder; run `autotag tag-target --folder"
-            f" {shlex.quote(folder_path(key))}`"
-        )
-    images = json.loads(tables.tags.read_text(encoding="utf-8"))["images"]
-    return {image["file"] for image in images if image["tags"]}
-
-
-def _approved(ledger: TagLedger, media_ids: list[str]) -> list[str]:
-    found = ledger.effective(media_ids)
-    return [media for media, tags in found.items() if any(tag.standing is Standing.APPROVED for tag in tags)]

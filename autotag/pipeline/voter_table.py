@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -10,11 +11,11 @@ import pyarrow as pa
 from upath import UPath
 
 from autotag.domain.arrow_columns import codes, is_in
-from autotag.domain.counts import StepCounts
 from autotag.domain.ledger_entries import Standing
 from autotag.domain.schemas import approved_voters as voters_schema
 from autotag.errors import AutotagError, PermanentError
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.voter_folders import Owners, Versions
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.tables import Stamp, TableWriter, iter_batches, read_schema, read_stamp, read_table
@@ -49,46 +50,60 @@ class ApprovedImages:
         return found
 
 
+def made_from(approved: ApprovedImages, owners: Owners, versions: Versions) -> dict[str, str]:
+    """Fingerprint of what each folder's rows are made from; an equal one means equal rows."""
+    return {
+        key: fingerprint(
+            vectors=versions[key][0],
+            images={each: (approved.tags[each], approved.rejected[each]) for each in media},
+        )
+        for key, media in owners.media.items()
+    }
+
+
 def write_voters(
-    plan: PipelinePlan, approved: ApprovedImages, folders: Mapping[str, str], stamp: Stamp
-) -> None:
-    """Write the table. Its stamp gets the counts, and of each folder what its rows were made from.
+    plan: PipelinePlan, approved: ApprovedImages, owners: Owners, made_from: Mapping[str, str]
+) -> tuple[str, int]:
+    """Write the table. Rows of folders that are made from the same as before are taken over from the one that is there.
 
     Args:
         plan: where things are, and which model.
         approved: the images.
-        folders: key of each folder, and version of its vectors, of whatever model.
-        stamp: of the table.
+        owners: which folder gives which of them.
+        made_from: see `made_from`.
+
+    Returns:
+        Fingerprint of the table, and how many images were taken over.
 
     Raises:
-        PermanentError: a folder's embeddings are damaged.
+        DamagedFolderError: a folder's tables are damaged; the table stays as it was.
         UnwritableRootError: the table cannot be written.
     """
     path = plan.layout.approved_voters(plan.model_id)
-    mine = [key for key in folders if model_of(plan, key) == plan.model_id]
-    stored, left, made_from = _Stored.of(path), dict(approved.tags), dict[str, str]()
-    counts = StepCounts(taken=len(left), units=len(mine))
-    with TableWriter(path, voters_schema(_dim(plan, mine)), stamp) as writer:
-        for key in mine:
-            hashes = _hashes(plan, key, left)
-            if not hashes:
-                continue
-            facts = {media: (left[media], approved.rejected[media]) for media in sorted(hashes)}
-            made_from[key] = fingerprint(vectors=folders[key], images=facts)
+    stored, reused = _Stored.of(path), 0
+    stamp = Stamp(TABLE, plan.model_id, table_fingerprint(made_from), {"folders": dict(made_from)})
+    with TableWriter(path, voters_schema(_dim(plan, owners)), stamp) as writer:
+        for key, media in owners.media.items():
             rows = stored.rows(key, made_from[key])
-            is_stored = rows is not None
-            for some in [rows] if rows is not None else _voters_of(plan, key, hashes, approved):
-                writer.write(some)
-                seen = {media for media in some["media_id"].unique().to_pylist() if left.pop(media, None)}
-                counts.reused += len(seen) if is_stored else 0
-        counts.regions, counts.made, counts.rejected = writer.rows, counts.taken - len(left), len(left)
-        stamp.extra |= {"counts": counts.close(TABLE).to_record(), "folders": made_from}
+            reused += len(media) if rows is not None else 0
+            with _told_of(key):
+                some = [rows] if rows is not None else list(_voters_of(plan, key, media, approved))
+            for each in some:
+                writer.write(each)
+    return stamp.fingerprint, reused
 
 
-def model_of(plan: PipelinePlan, key: str) -> str:
-    """Model id of a folder's vectors; empty where it has none."""
-    stamp = read_stamp(plan.layout.folder_tables(key).embeddings)
-    return stamp.model_id if stamp else ""
+def table_fingerprint(made_from: Mapping[str, str]) -> str:
+    """In the stamp of a table whose rows are made from this."""
+    return fingerprint(folders=dict(made_from))
+
+
+class DamagedFolderError(PermanentError):
+    """A folder's tables are damaged: nobody in it can vote. Never leaves the making of the table."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(reason)
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,41 +135,41 @@ class _Stored:
         return self.table.slice(*self.spans.get(key, (0, 0)))
 
 
-def _dim(plan: PipelinePlan, folders: list[str]) -> int:
-    if not folders:
-        return 1
-    schema = read_schema(plan.layout.folder_tables(folders[0]).embeddings)
-    return schema.field("embedding").type.list_size
+@contextmanager
+def _told_of(key: str) -> Iterator[None]:
+    try:
+        yield
+    except PermanentError as error:
+        raise DamagedFolderError(key, str(error)) from error
 
 
-def _hashes(plan: PipelinePlan, key: str, left: Mapping[str, object]) -> dict[str, str]:
-    """Perceptual hashes of those images of a folder that are still left, by media id."""
-    path = plan.layout.folder_tables(key).images
-    images = read_table(path, ["media_id", "phash"], made_by=f"target_images of {key}")
-    images = images.filter(pa.array(is_in(images["media_id"], list(left))))
-    return dict(zip(images["media_id"].to_pylist(), images["phash"].to_pylist(), strict=True))
+def _dim(plan: PipelinePlan, owners: Owners) -> int:
+    for key in owners.media:
+        with _told_of(key):
+            schema = read_schema(plan.layout.folder_tables(key).embeddings)
+        return schema.field("embedding").type.list_size
+    return 1
 
 
 def _voters_of(
-    plan: PipelinePlan, key: str, hashes: Mapping[str, str], approved: ApprovedImages
+    plan: PipelinePlan, key: str, media_ids: list[str], approved: ApprovedImages
 ) -> Iterator[pa.Table]:
     """Rows of these images, of each those of its first file, some at a time."""
+    tables = plan.layout.folder_tables(key)
+    images = read_table(tables.images, ["media_id", "phash"], made_by=f"target_images of {key}")
+    images = images.filter(pa.array(is_in(images["media_id"], media_ids)))
+    hashes = dict(zip(images["media_id"].to_pylist(), images["phash"].to_pylist(), strict=True))
     first_file: dict[str, str] = {}
-    path = plan.layout.folder_tables(key).embeddings
-    try:
-        for batch in iter_batches(path, COLUMNS):
-            rows = pa.Table.from_batches([batch])
-            rows = rows.filter(pa.array(is_in(rows["media_id"], list(hashes))))
-            if not rows.num_rows:
-                continue
-            files, media = rows["file"].to_pylist(), rows["media_id"].to_pylist()
-            is_first = [
-                first_file.setdefault(each, file) == file for each, file in zip(media, files, strict=True)
-            ]
-            yield _with_facts(rows.filter(pa.array(is_first)), key, hashes, approved)
-    except (OSError, pa.ArrowException) as error:
-        remedy = f"delete it and materialise target_embeddings of {key} again"
-        raise PermanentError(f"{path} is damaged ({error}); {remedy}") from error
+    for batch in iter_batches(tables.embeddings, COLUMNS, made_by=f"target_embeddings of {key}"):
+        rows = pa.Table.from_batches([batch])
+        rows = rows.filter(pa.array(is_in(rows["media_id"], list(hashes))))
+        if not rows.num_rows:
+            continue
+        files, media = rows["file"].to_pylist(), rows["media_id"].to_pylist()
+        is_first = [
+            first_file.setdefault(each, file) == file for each, file in zip(media, files, strict=True)
+        ]
+        yield _with_facts(rows.filter(pa.array(is_first)), key, hashes, approved)
 
 
 def _with_facts(rows: pa.Table, key: str, hashes: Mapping[str, str], approved: ApprovedImages) -> pa.Table:

@@ -1,6 +1,6 @@
 """Archive and approved voters as one electorate: searched apart, joined before the best are taken."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -81,7 +81,8 @@ class VoterView:
             self.rows = self._base.places(hits.rows)
             return
         self._found = np.unique(voter_hits.rows[voter_hits.rows != NO_ROW])
-        rows, same = self._without_same_bytes(hits.rows, voters)
+        twice = mapping.images_of_media(voters.media_ids)
+        rows = self._without(hits.rows, np.array(list(twice.values()), np.int64))
         self._base = ArchiveView(mapping, rows)
         first = len(self._base.rows)
         places = np.where(
@@ -89,7 +90,7 @@ class VoterView:
         )
         self.similarity = np.concatenate([hits.similarity, voter_hits.similarity], axis=1)
         self.rows = np.concatenate([self._base.places(rows), places], axis=1)
-        self.tag_names, self.archive = self._joined(voters, same)
+        self.tag_names, self.archive = self._joined(voters, twice)
 
     def described(self, rows: Ints) -> pa.Table:
         """Rows of `archive` in words, in their order; see `ReferenceMapping.described`."""
@@ -115,29 +116,23 @@ class VoterView:
         order = np.argsort(np.argsort(rows >= first, kind="stable"), kind="stable")
         return both.take(pa.array(order))
 
-    def _without_same_bytes(self, rows: Ints, voters: ApprovedVoters) -> tuple[Ints, dict[int, list[str]]]:
-        """The archive's rows without images that are voters too, and those images' tags by number of the voter."""
-        number = {media: place for place, media in enumerate(voters.media_ids)}
+    def _without(self, rows: Ints, images: Ints) -> Ints:
+        """The archive's rows that were found, without those of these images."""
         found = np.unique(rows[rows != NO_ROW])
-        image = self._mapping.images_of(found)
-        images = np.unique(image)
-        media = [value.hex() for value in self._mapping.images(images, ["media_id"])["media_id"].to_pylist()]
-        twice = np.array([name in number for name in media], np.bool_)
-        if not twice.any():
-            return rows, {}
-        tags = self._mapping.tags_of(images[twice])
-        names = [name for name in media if name in number]
-        gone = found[np.isin(image, images[twice])]
-        return np.where(np.isin(rows, gone), NO_ROW, rows), {
-            number[name]: own for name, own in zip(names, tags, strict=True)
-        }
+        gone = found[np.isin(self._mapping.images_of(found), images)]
+        return np.where(np.isin(rows, gone), NO_ROW, rows)
 
-    def _joined(self, voters: ApprovedVoters, same: dict[int, list[str]]) -> tuple[list[str], ArchiveTags]:
-        """Tag names, and the archive with the voters that were found behind its own images."""
+    def _joined(self, voters: ApprovedVoters, twice: dict[str, int]) -> tuple[list[str], ArchiveTags]:
+        """Tag names, and the archive with the voters that were found behind its own images.
+
+        `twice`: images of the archive that are voters too, found or not, by media id.
+        """
         base, weight = self._base.archive, voters.weight
         image = voters.image[self._found]
         images = np.unique(image)
-        every = [_tags_of(voters, place, same) for place in range(len(voters.media_ids))]
+        tags_of_twice = self._mapping.tags_of(np.array(list(twice.values()), np.int64))
+        archived = dict(zip(twice, tags_of_twice, strict=True))
+        every = [_tags_of(voters, place, archived) for place in range(len(voters.media_ids))]
         here = [every[place] for place in images.tolist()]
         new = sorted({tag for tags in here for tag in tags} - set(self._base.tag_names))
         names = [*self._base.tag_names, *new]
@@ -151,22 +146,44 @@ class VoterView:
             voter=images,
         )
         voter = near_duplicate_groups(np.concatenate([self._base.phash, voters.phash[images]]))
-        elsewhere = np.zeros(len(names), np.int64)
-        elsewhere[: len(self._base.tag_names)] = base.elsewhere if base.elsewhere is not None else 0
-        elsewhere[len(self._base.tag_names) :] = self._mapping.images_with_names(new)
-        unseen = set(range(len(every))) - set(images.tolist())
-        for tag in (tag for place in unseen for tag in every[place] if tag in number):
-            elsewhere[number[tag]] += 1
+        seen = set(images.tolist())
+        unseen = [tags for place, tags in enumerate(every) if place not in seen]
+        elsewhere = self._elsewhere(number, new, unseen, archived)
         return names, replace(
             _behind(base, own), voter=voter, elsewhere=elsewhere, weight=_weights(base, own, weight)
         )
 
+    def _elsewhere(
+        self,
+        number: Mapping[str, int],
+        new: Sequence[str],
+        unseen: Sequence[Sequence[str]],
+        archived: Mapping[str, Sequence[str]],
+    ) -> Ints:
+        """int64 (tags,): how many images that were not found have each tag.
 
-def _tags_of(voters: ApprovedVoters, place: int, same: dict[int, list[str]]) -> Sequence[str]:
-    """What a voter stands for, each tag once."""
+        Args:
+            number: of each tag.
+            new: tags that no image of the archive has that was found; the last ones.
+            unseen: tags of the voters that were not found.
+            archived: tags of the archive's images that gave way to voters, by media id.
+        """
+        known = self._base.archive.elsewhere
+        found = [np.zeros(0, np.int64) if known is None else known, self._mapping.images_with_names(new)]
+        elsewhere = np.concatenate(found)
+        # What gave way is counted among the archive's images: its voter has its place.
+        for tag in (tag for tags in archived.values() for tag in tags if tag in number):
+            elsewhere[number[tag]] -= 1
+        for tag in (tag for tags in unseen for tag in tags if tag in number):
+            elsewhere[number[tag]] += 1
+        return elsewhere
+
+
+def _tags_of(voters: ApprovedVoters, place: int, archived: dict[str, list[str]]) -> Sequence[str]:
+    """What a voter stands for, each tag once; `archived`: tags of images of the archive of the same bytes, by media id."""
     rejected = set(voters.rejected[place])
-    archived = [tag for tag in same.get(place, []) if tag not in rejected]
-    return list(dict.fromkeys([*voters.tags[place], *archived]))
+    kept = [tag for tag in archived.get(voters.media_ids[place], []) if tag not in rejected]
+    return list(dict.fromkeys([*voters.tags[place], *kept]))
 
 
 def _behind(base: ArchiveTags, own: ArchiveTags) -> ArchiveTags:

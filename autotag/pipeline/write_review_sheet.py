@@ -10,11 +10,16 @@ from autotag.domain.counts import StepCounts
 from autotag.domain.ledger_entries import EffectiveTag, Standing
 from autotag.errors import ModelMismatchError
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.progress import Reached, nobody
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.sheet.columns import SheetRow, sheet_bytes
 from autotag.review.sheet.exports import ExportedImage, SheetExport, write_sheet
+from autotag.storage.folder_files import printable
 from autotag.storage.layout import FolderTables
 from autotag.storage.tables import read_stamp, read_table
+
+ROWS_A_REPORT = 1000
+"""Rows of the sheet between two words of how far it is."""
 
 _SCORE_COLUMNS = ["file", "media_id", "topk_labels", "topk_scores"]
 
@@ -36,7 +41,9 @@ class WrittenSheet:
     kept: UPath | None
 
 
-def write_review_sheet(plan: PipelinePlan, key: str, run_id: str, ledger: TagLedger) -> WrittenSheet:
+def write_review_sheet(
+    plan: PipelinePlan, key: str, run_id: str, ledger: TagLedger | None, reached: Reached = nobody
+) -> WrittenSheet:
     """Write review.csv: a row for each image of the manifest, by file.
 
     Images without label scores have empty cells there. A sheet that somebody edited where it lies is put aside first.
@@ -45,7 +52,8 @@ def write_review_sheet(plan: PipelinePlan, key: str, run_id: str, ledger: TagLed
         plan: where things are; its model id is named in the sheet.
         key: the folder.
         run_id: of this export; the rows name it, and an import finds by it what was exported.
-        ledger: has the approved tags.
+        ledger: has the approved tags; None where there can be none: nobody has decided anything.
+        reached: told now and then how many rows are made.
 
     Raises:
         MissingInputError: the folder has no manifest.
@@ -58,8 +66,13 @@ def write_review_sheet(plan: PipelinePlan, key: str, run_id: str, ledger: TagLed
     images = read_table(tables.images, columns, made_by=f"target_images of {key}").to_pylist()
     images.sort(key=lambda image: image["file"])
     labels = _best_labels(plan, key, tables)
-    exported = _exported(images, ledger.effective({image["media_id"]: None for image in images}))
-    rows = list(_rows(f"{plan.layout.folder(key)}", images, labels, exported))
+    exported = _exported(images, ledger)
+    reached(0, len(images))
+    rows: list[SheetRow] = []
+    for row in _rows(f"{plan.layout.folder(key)}", images, labels, exported):
+        rows.append(row)
+        if len(rows) % ROWS_A_REPORT == 0:
+            reached(len(rows), len(images))
     sheet = sheet_bytes(rows, run_id, plan.model_id)
     kept = write_sheet(tables, sheet, SheetExport(run_id, exported))
     counts = StepCounts(taken=len(images), made=len(rows), units=1)
@@ -92,9 +105,12 @@ def _best_labels(
     }
 
 
-def _exported(
-    images: list[dict[str, Any]], tags: Mapping[str, list[EffectiveTag]]
-) -> dict[str, ExportedImage]:
+def _exported(images: list[dict[str, Any]], ledger: TagLedger | None) -> dict[str, ExportedImage]:
+    media_ids = dict.fromkeys(image["media_id"] for image in images)
+    tags: Mapping[str, list[EffectiveTag]] = (
+        ledger.effective(media_ids) if ledger else {name: [] for name in media_ids}
+    )
+
     def standing(media: str, wanted: Standing) -> frozenset[str]:
         return frozenset(tag.tag for tag in tags[media] if tag.standing is wanted)
 
@@ -118,4 +134,6 @@ def _rows(
         file = image["file"]
         names, scores = labels.get((file, image["media_id"]), ((), ()))
         approved = tuple(sorted(exported[file].approved))
-        yield SheetRow(f"{folder}/{file}", file, image["width"], image["height"], names, scores, approved)
+        yield SheetRow(
+            printable(f"{folder}/{file}"), file, image["width"], image["height"], names, scores, approved
+        )

@@ -1,8 +1,7 @@
 """All that is known of a folder's images, read once for the page: names, suggestions, look-alikes."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from autotag.domain.near_duplicates import hashes_of, near_duplicate_groups
 from autotag.domain.review_order import look_alikes
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.errors import MissingInputError
+from autotag.review.suggestions import Image, Suggestion, read_suggestions
 from autotag.storage.layout import FolderTables
 from autotag.storage.tables import iter_batches, read_table
 
@@ -23,20 +23,7 @@ LEAST_COSINE = 0.9
 
 ROWS_A_BATCH = 16_384
 
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """A tag that a machine thought of, whether or not it is believed.
-
-    Attributes:
-        tag: the tag.
-        source: "vote" or "zero_shot".
-        score: of that source.
-    """
-
-    tag: str
-    source: str
-    score: float
+_VECTOR_COLUMNS = ["file", "media_id", "kind", "embedding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +40,9 @@ class FolderView:
         groups: smallest image number of each image's look-alikes.
         has_votes: whether the vote has been asked.
         has_labels: whether labels were scored.
+        members: numbers of the images of each group.
+        outdated: sentences for a person: suggestions that are there and are of an earlier state of the folder or of another
+            model, with what to do.
     """
 
     key: str
@@ -65,89 +55,69 @@ class FolderView:
     has_votes: bool
     has_labels: bool
     members: dict[int, list[int]] = field(default_factory=dict)
+    outdated: tuple[str, ...] = ()
 
     def group_of(self, number: int) -> list[int]:
         """Numbers of the images that look like this one, itself among them."""
         return self.members[int(self.groups[number])]
 
 
-def read_folder_view(tables: FolderTables, key: str) -> FolderView:
+def read_folder_view(tables: FolderTables, key: str, model_id: str = "") -> FolderView:
     """Read what there is; suggestions and look-alikes may not have been made yet.
+
+    What was made of a file that is another picture by now counts for nothing.
+
+    Args:
+        tables: of the folder.
+        key: of the folder.
+        model_id: whose suggestions count; empty for the model of the folder's vectors.
 
     Raises:
         MissingInputError: the folder has no manifest.
     """
     columns = ["file", "media_id", "width", "height", "phash"]
-    images = read_table(tables.images, columns, made_by=f"target_images of {key}")
-    files: list[str] = images["file"].to_pylist()
-    votes, reasons = _votes(tables, files)
-    labels = _labels(tables, files)
-    groups = _groups(tables, files, images["phash"].to_pylist())
+    rows = read_table(tables.images, columns, made_by=f"target_images of {key}")
+    images = list(zip(rows["file"].to_pylist(), rows["media_id"].to_pylist(), strict=True))
+    found = read_suggestions(tables, key, images, model_id)
+    groups = _groups(tables, images, rows["phash"].to_pylist())
     members: dict[int, list[int]] = {}
     for number, group in enumerate(groups.tolist()):
         members.setdefault(group, []).append(number)
     return FolderView(
         key=key,
-        files=files,
-        media_ids=images["media_id"].to_pylist(),
-        sizes_px=list(zip(images["width"].to_pylist(), images["height"].to_pylist(), strict=True)),
-        suggestions=[(*votes.get(file, ()), *labels.get(file, ())) for file in files],
-        reasons=[reasons.get(file, "") for file in files],
+        files=[file for file, _ in images],
+        media_ids=[media for _, media in images],
+        sizes_px=list(zip(rows["width"].to_pylist(), rows["height"].to_pylist(), strict=True)),
+        suggestions=found.of_images,
+        reasons=found.reasons,
         groups=groups,
         has_votes=tables.tags.exists(),
         has_labels=tables.label_scores.exists(),
         members=members,
+        outdated=found.outdated,
     )
 
 
-def _votes(
-    tables: FolderTables, files: list[str]
-) -> tuple[dict[str, tuple[Suggestion, ...]], dict[str, str]]:
-    if not files or not tables.tags.exists():
-        return {}, {}
-    images = json.loads(tables.tags.read_text(encoding="utf-8"))["images"]
-    given = {image["file"]: _by_score([*image["tags"], *image.get("undecided", ())]) for image in images}
-    return given, {image["file"]: image["reason"] for image in images if "reason" in image}
-
-
-def _by_score(tags: list[dict[str, Any]]) -> tuple[Suggestion, ...]:
-    """Each tag has a threshold of its own, so an undecided one may have more than a given one."""
-    found = [Suggestion(tag["tag"], "vote", tag["score"]) for tag in tags]
-    return tuple(sorted(found, key=lambda each: -each.score))
-
-
-def _labels(tables: FolderTables, files: list[str]) -> dict[str, tuple[Suggestion, ...]]:
-    if not files or not tables.label_scores.exists():
-        return {}
-    rows = read_table(tables.label_scores, ["file", "topk_labels", "topk_scores"])
-    return {
-        row["file"]: tuple(
-            Suggestion(label, "zero_shot", score)
-            for label, score in zip(row["topk_labels"], row["topk_scores"], strict=True)
-        )
-        for row in rows.to_pylist()
-    }
-
-
-def _groups(tables: FolderTables, files: list[str], phashes: list[str]) -> Ints:
+def _groups(tables: FolderTables, images: Sequence[Image], phashes: list[str]) -> Ints:
     copies = near_duplicate_groups(hashes_of(phashes))
-    vectors = _whole_image_vectors(tables, files)
+    vectors = _whole_image_vectors(tables, images)
     return copies if vectors is None else look_alikes(copies, vectors, LEAST_COSINE)
 
 
-def _whole_image_vectors(tables: FolderTables, files: list[str]) -> npt.NDArray[np.float32] | None:
-    """float32 (files, dim), zero for images that were not embedded; None where none was."""
-    place = {file: number for number, file in enumerate(files)}
+def _whole_image_vectors(tables: FolderTables, images: Sequence[Image]) -> npt.NDArray[np.float32] | None:
+    """float32 (images, dim), zero for images that were not embedded with these bytes; None where none was."""
+    place = {image: number for number, image in enumerate(images)}
     vectors: npt.NDArray[np.float32] | None = None
     try:
-        for batch in iter_batches(tables.embeddings, ["file", "kind", "embedding"], ROWS_A_BATCH):
+        for batch in iter_batches(tables.embeddings, _VECTOR_COLUMNS, ROWS_A_BATCH):
             whole = batch.filter(pa.array(is_equal(batch.column("kind"), "image")))
             found = vectors_from_arrow(whole.column("embedding"))
             if vectors is None:
-                vectors = np.zeros((len(files), found.shape[1]), np.float32)
-            for file, vector in zip(whole.column("file").to_pylist(), found, strict=True):
-                if file in place:
-                    vectors[place[file]] = vector
+                vectors = np.zeros((len(images), found.shape[1]), np.float32)
+            names = (whole.column(name).to_pylist() for name in ("file", "media_id"))
+            for file, media, vector in zip(*names, found, strict=True):
+                if (file, media) in place:
+                    vectors[place[file, media]] = vector
     except MissingInputError:
         return None
     return vectors

@@ -15,7 +15,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from autotag.domain.ledger_entries import PERSON, Action, LedgerEvent, Standing
+from autotag.domain.ledger_entries import ANY_TAG, PERSON, Action, LedgerEvent, Standing
 from autotag.review.ledger.tag_ledger import TagLedger
 
 SOURCES = ("vote", "zero_shot")
@@ -48,7 +48,7 @@ class LearningFigures:
         by_tag: columns of `FIGURES`, one row a tag that people decided on, the most decided first. `approved` and `rejected`
             images as they stand, added tags among the approved; a precision is null where nothing was judged.
         tags_decided: tags of images that stand decided.
-        images_decided: images with at least one.
+        images_decided: images with at least one, or of which a person said that there is nothing to say.
         decisions: of people, in all, also those that were taken back or changed later; imports are none.
         active_minutes: time between decisions of one person, without pauses of more than `PAUSE_S`.
         decisions_per_minute: of that time; None where there is none. A decision for a group counts each of its tags.
@@ -142,7 +142,7 @@ def _judged(history: Iterable[LedgerEvent]) -> Iterator[_Judged]:
         by_tag[event.tag].append(event)
     for events in by_tag.values():
         word = next((event for event in reversed(events) if not event.source), None)
-        if word is None or word.action not in JUDGEMENTS:
+        if word is None or word.action not in JUDGEMENTS or word.tag == ANY_TAG:
             continue
         for source in SOURCES:
             earlier = [event for event in events if event.source == source and event.number < word.number]
@@ -157,6 +157,8 @@ def _count_standing(ledger: TagLedger, media: Iterable[str], tags: defaultdict[s
         decided = [each for each in found if each.standing is not Standing.PROPOSED]
         images += bool(decided)
         for each in decided:
+            if each.tag == ANY_TAG:  # a word about an image, not a tag
+                continue
             if each.standing is Standing.APPROVED:
                 tags[each.tag].approved += 1
             else:

@@ -19,6 +19,7 @@ from autotag.storage.mapped_tables import MappedTable
 Ints = npt.NDArray[np.int64]
 
 _TAGS_AT_ONCE = 65_536
+_IMAGES_AT_ONCE = 65_536
 
 
 class ReferenceMapping:
@@ -92,6 +93,17 @@ class ReferenceMapping:
             for row in every.filter(pa.array(is_in(every["tag"], list(found)))).to_pylist():
                 found[row["tag"]] = row["images"]
         return np.array([found[name] for name in names], np.int64)
+
+    def images_of_media(self, media_ids: Sequence[str]) -> dict[str, int]:
+        """The image of each media id that the archive has; it has none twice. Reads the media ids of all images."""
+        wanted = [bytes.fromhex(media) for media in media_ids]
+        found: dict[str, int] = {}
+        for start in range(0, self._images.rows if wanted else 0, _IMAGES_AT_ONCE):
+            numbers = np.arange(start, min(start + _IMAGES_AT_ONCE, self._images.rows))
+            media = self._images.take(numbers, ["media_id"])["media_id"]
+            places = np.flatnonzero(is_in(media, wanted))
+            found |= {media[place].as_py().hex(): start + place for place in places.tolist()}
+        return found
 
     def tags_of(self, images: Ints) -> list[list[str]]:
         """The tags of each image by name, in the archive's order."""

@@ -1,6 +1,7 @@
 """The files of a target folder: listed, signed and read; never changed."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,10 @@ IMAGE_SUFFIXES = frozenset(
 """A file named like this is an image that may be rejected; any other is looked into and ignored when it is none."""
 
 SIDECAR_SUFFIX = ".xmp"
+
+_SPELLED_OUT = re.compile(r"\\x([89a-f][0-9a-f])")
+_LONE_BYTE = 0xDC00
+"""Python shows the byte 0xE9, where it is no UTF-8, as the code point 0xDCE9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,11 @@ def read_file(folder: UPath, name: str, media: str = "") -> bytes:
 def printable(name: str) -> str:
     """The name; bytes in it that are no UTF-8 are spelled out, so that it can be stored."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def unprinted(text: str) -> str:
+    r"""What `printable` made the text from, if all `\xNN` in it stand for bytes that are no UTF-8, as in most names they do."""
+    return _SPELLED_OUT.sub(lambda match: chr(_LONE_BYTE + int(match[1], 16)), text)
 
 
 def _local_files(folder: UPath) -> Iterator[FolderFile]:

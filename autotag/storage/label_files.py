@@ -5,11 +5,17 @@ from pathlib import Path
 from autotag.domain.labels import LabelList, parse_labels
 from autotag.errors import BadLabelsError
 from autotag.settings import Settings
+from autotag.settings.sections import Labels
 
 
 def label_file(settings: Settings) -> Path:
     """Where the settings say that the labels are, absolute."""
     return settings.base / Path(settings.labels.file).expanduser()
+
+
+def is_without_labels(settings: Settings) -> bool:
+    """Whether nobody asked for labels: the settings name no list of their own, and none lies where one is looked for."""
+    return settings.labels.file == Labels().file and not label_file(settings).exists()
 
 
 def read_labels(path: Path) -> LabelList:

@@ -233,7 +233,7 @@ class Layout:
         return SourceTables(self.source_processed / model)
 
     def folder(self, key: str) -> UPath:
-        """The user's folder a partition key stands for. Read only, always.
+        """The user's folder a partition key stands for. Only read, but for the sidecars that `xmp_sidecars` writes there.
 
         Raises:
             UsageError: the key leads out of the target root.
@@ -256,6 +256,10 @@ class Layout:
         """Regions of target images with approved tags, which vote beside the released index."""
         return self.reference / model / "approved_voters.parquet"
 
+    def voter_folders(self, model: str) -> UPath:
+        """What is known of the folders that approved voters come from; made again where it is not there."""
+        return self.reference / model / ".voter_folders.json"
+
     @property
     def ledger(self) -> UPath:
         """Database of tags and decisions, where the settings name no other."""
@@ -265,9 +269,13 @@ class Layout:
         """Vectors of a label list; `name` is a fingerprint of labels, templates and embedder."""
         return self.data / "labels" / f"{name}.parquet"
 
-    def thresholds(self, model: str) -> UPath:
-        """Fitted thresholds of a model id."""
-        return self.data / "thresholds" / model / "thresholds.parquet"
+    def thresholds(self, model: str, target_precision: float) -> UPath:
+        """Thresholds of a model id, fitted to this precision."""
+        return self.data / "thresholds" / model / f"precision={float(target_precision)!r}.parquet"
+
+    def thresholds_lock(self, model: str) -> UPath:
+        """Held while thresholds of a model id are fitted."""
+        return self.data / "thresholds" / model / ".lock"
 
     @property
     def medoids(self) -> UPath:

@@ -66,6 +66,11 @@ def index_lock(layout: Layout, model_id: str) -> Lock:
     return Lock(layout.index_lock(model_id), f"the reference index of {model_id}")
 
 
+def thresholds_lock(layout: Layout, model_id: str) -> Lock:
+    """Of a model's fitted thresholds, of any precision."""
+    return Lock(layout.thresholds_lock(model_id), f"the fit of the thresholds of {model_id}")
+
+
 def medoids_lock(layout: Layout) -> Lock:
     """Of the CSV of all folders' medoids."""
     return Lock(layout.medoids_lock, layout.medoids.name)

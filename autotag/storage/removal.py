@@ -56,15 +56,24 @@ def keep_only(directory: UPath, names: Collection[str]) -> None:
 
 
 def names_there(directory: UPath, names: Collection[str]) -> set[str]:
-    """Which of these files are directly in a directory: one look each here, one listing on an object store."""
+    """Which of these files are directly in a directory: one look each here, one listing on an object store.
+
+    A file without content is not there: it has lost it, as one that was never flushed to the disk does in a power cut.
+    """
     if is_local(directory):
-        root = directory.path
-        return {name for name in names if os.path.exists(f"{root}/{name}")}  # noqa: PTH110 - a tenth of Path's time
+        return {name for name in names if _has_content(f"{directory.path}/{name}")}
     try:
-        listed = directory.fs.ls(directory.path, detail=False)
+        listed = directory.fs.ls(directory.path, detail=True)
     except FileNotFoundError:
         return set()
-    return {name.rpartition("/")[2] for name in listed} & set(names)
+    return {info["name"].rpartition("/")[2] for info in listed if info["size"]} & set(names)
+
+
+def _has_content(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0  # noqa: PTH116 - a tenth of Path's time
+    except OSError:
+        return False
 
 
 def temporary_name(name: str, unique: str) -> str:

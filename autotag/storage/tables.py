@@ -179,31 +179,27 @@ def read_table(
         PermanentError: the file is damaged.
     """
     filters = [(span[0], ">=", span[1]), (span[0], "<=", span[2])] if span else None
-    try:
-        with open_for_arrow(path) as stream:
-            if check is not None:
-                check(_stamp_of(pq.read_metadata(stream)))
-            return pq.read_table(stream, columns=columns, filters=filters)
-    except FileNotFoundError as error:
-        raise MissingInputError(_missing(path, made_by)) from error
-    except (OSError, pa.ArrowException) as error:
-        remedy = f"delete it and materialise {made_by or 'the asset that made it'} again"
-        raise PermanentError(f"{path} is damaged ({error}); {remedy}") from error
+    with _told_if_unreadable(path, made_by), open_for_arrow(path) as stream:
+        if check is not None:
+            check(_stamp_of(pq.read_metadata(stream)))
+        return pq.read_table(stream, columns=columns, filters=filters)
 
 
 def iter_batches(
-    path: UPath, columns: list[str], rows: int = 4096, check: StampCheck | None = None
+    path: UPath,
+    columns: list[str],
+    rows: int = 4096,
+    check: StampCheck | None = None,
+    *,
+    made_by: str = "",
 ) -> Iterator[pa.RecordBatch]:
-    """Stream a table's rows in order, `rows` at a time; `check` as in `read_table`.
+    """Stream a table's rows in order, `rows` at a time; `check` and `made_by` as in `read_table`.
 
     Raises:
         MissingInputError: the table is not there.
+        PermanentError: the file is damaged; that may come after some of its rows.
     """
-    try:
-        source = open_for_arrow(path)
-    except FileNotFoundError as error:
-        raise MissingInputError(_missing(path, "")) from error
-    with source as stream:
+    with _told_if_unreadable(path, made_by), open_for_arrow(path) as stream:
         file = pq.ParquetFile(stream)
         if check is not None:
             check(_stamp_of(file.metadata))
@@ -215,12 +211,10 @@ def read_schema(path: UPath) -> pa.Schema:
 
     Raises:
         MissingInputError: the table is not there.
+        PermanentError: the file is damaged.
     """
-    try:
-        with open_for_arrow(path) as stream:
-            return pq.read_schema(stream)
-    except FileNotFoundError as error:
-        raise MissingInputError(_missing(path, "")) from error
+    with _told_if_unreadable(path), open_for_arrow(path) as stream:
+        return pq.read_schema(stream)
 
 
 def count_rows(path: UPath) -> int:
@@ -230,15 +224,22 @@ def count_rows(path: UPath) -> int:
         MissingInputError: the table is not there.
         PermanentError: the file is damaged.
     """
+    with _told_if_unreadable(path), open_for_arrow(path) as stream:
+        return pq.read_metadata(stream).num_rows
+
+
+@contextmanager
+def _told_if_unreadable(path: UPath, made_by: str = "") -> Iterator[None]:
+    """What Arrow and the file system make of a table that is missing or damaged, as a sentence with the remedy."""
     try:
-        with open_for_arrow(path) as stream:
-            return pq.read_metadata(stream).num_rows
+        yield
+    except MemoryError:  # Arrow's own is one of its exceptions too, and says nothing against the file
+        raise
     except FileNotFoundError as error:
-        raise MissingInputError(_missing(path, "")) from error
+        raise MissingInputError(_missing(path, made_by)) from error
     except (OSError, pa.ArrowException) as error:
-        raise PermanentError(
-            f"{path} is damaged ({error}); delete it and materialise its asset again"
-        ) from error
+        remedy = f"delete it and materialise {made_by or 'the asset that made it'} again"
+        raise PermanentError(f"{path} is damaged ({error}); {remedy}") from error
 
 
 def write_text(path: UPath, text: str, *, durable: bool = True) -> None:

@@ -9,6 +9,7 @@ from upath import UPath
 from autotag.cli.command_log import CommandLog
 from autotag.errors import UnwritableRootError
 from autotag.settings import Settings
+from autotag.storage import run_records
 from autotag.storage.roots import layout_of
 
 FACTS = {"in": 5, "out": 4, "rejected": 1, "seconds": 2.5, "images_per_s": 1.6, "path": "/r/images.parquet"}
@@ -70,6 +71,25 @@ def test_only_its_owner_reads_settings_that_may_hold_a_password(settings: Settin
 
 def test_commands_of_one_second_have_logs_of_their_own(settings: Settings) -> None:
     assert len({log_of(settings).run for _ in range(3)}) == 3
+
+
+def test_a_command_keeps_its_directory_while_another_begins_before_it_has_written_there(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others, write = [], run_records.write_once
+
+    def write_late(path: UPath, text: str) -> str:
+        if not others:
+            others.append(None)
+            others[0] = log_of(settings)
+            others[0].step("theirs", "target_images", FACTS)
+        return write(path, text)
+
+    monkeypatch.setattr(run_records, "write_once", write_late)
+    mine = log_of(settings)
+    mine.step("mine", "target_images", FACTS)
+    assert [line[2] for line in lines(mine)] == ["mine"]
+    assert [line[2] for line in lines(others[0])] == ["theirs"]
 
 
 def test_runs_on_an_object_store_are_logged_too(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer.main
 
-from autotag.domain.votes import VoteRules
+from autotag.domain.vote_rules import VoteRules
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.tag_folder import tag_folder
 from autotag.reference.searcher import SearchOptions
@@ -195,7 +195,7 @@ def test_discovery_and_thresholds_go_where_the_named_file_says(
     assert Path(found.json["page"]).is_relative_to(settings_file.parent / "data")
     fitted = autotag("thresholds", "--precision", "0.5", *config)
     assert fitted.code == 0
-    assert plan.layout.thresholds(plan.model_id).is_file()
+    assert plan.layout.thresholds(plan.model_id, 0.5).is_file()
     assert nothing_was_made_in(elsewhere)
 
 

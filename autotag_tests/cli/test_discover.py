@@ -1,16 +1,20 @@
 """`autotag discover`: clusters told and shown, then accepted by name, all or none, and undone together."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from autotag.pipeline.plan import PipelinePlan
+from autotag.storage.locks import folder_lock, held
 from autotag_tests.cli.conftest import Said
 from autotag_tests.conftest import Folders
 from autotag_tests.pipeline.reference_steps import coloured
 from autotag_tests.pipeline.review_steps import open_ledger
 from autotag_tests.pipeline.target_steps import process
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
 
 Autotag = Callable[..., Said]
 FOLDER = ("--folder", "a b")
@@ -42,6 +46,33 @@ def test_clusters_are_told_with_counts_that_close_and_the_page(
     assert said.json["clusters"][0]["cluster"] in told.out
     assert "20 regions: 0 explained" in told.out
     assert "no reference index" in told.out
+
+
+def test_the_asset_is_materialised_on_the_shared_instance_with_a_summary_like_any_verbs(
+    autotag: Autotag, folder: PipelinePlan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import dagster as dg
+
+    said = autotag("discover", *FOLDER)
+    assert (said.code, said.err) == (0, "")
+    assert "tag_discovery  10   10" in said.out
+    assert "passed  tag_discovery: every_region_is_accounted_for" in said.out
+    (line,) = autotag("discover", "--json").out.splitlines()
+    facts = json.loads(line)
+    assert facts["checks"]["tag_discovery_of_all.every_region_is_accounted_for"]["passed"]
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "data" / ".dagster"))
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_materialized_partitions(dg.AssetKey("tag_discovery")) == {"a b"}
+        event = instance.get_latest_materialization_event(dg.AssetKey("tag_discovery_of_all"))
+        assert event is not None
+        assert event.run_id == facts["run_id"]
+
+
+def test_a_folder_that_somebody_works_on_is_left_alone(autotag: Autotag, folder: PipelinePlan) -> None:
+    with held(folder_lock(folder.layout, "a b")):
+        said = autotag("discover", *FOLDER)
+    assert said.code == 1
+    assert not (Path(folder.layout.data.path) / "discovery").exists()
 
 
 def test_accepting_adds_the_tag_to_the_clusters_images_as_one_group(
@@ -80,5 +111,5 @@ def test_without_a_folder_all_of_them_are_looked_through(
     folders.make("c", {f"{i}.png": coloured("purple", 90 + i) for i in range(5)})
     process(folder, "c")
     said = autotag("discover", "--json")
-    assert said.json["counts"]["in"] == 15
+    assert said.json["steps"]["tag_discovery_of_all"]["in"] == 15
     assert {each["medoid"]["folder"] for each in said.json["clusters"]} == {"a b", "c"}

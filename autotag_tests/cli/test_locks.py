@@ -62,6 +62,12 @@ def test_an_index_is_built_by_one_process(autotag: Autotag, plan: PipelinePlan) 
         refused(autotag("build-index"), f"the reference index of {plan.model_id}", process.pid)
 
 
+def test_thresholds_are_fitted_by_one_process(autotag: Autotag, plan: PipelinePlan) -> None:
+    with another_process(plan.layout.thresholds_lock(plan.model_id)) as process:
+        told = autotag("thresholds", "--precision", "0.9")
+        refused(told, f"the fit of the thresholds of {plan.model_id}", process.pid)
+
+
 @pytest.mark.slow
 def test_what_another_process_has_let_go_of_or_never_had_is_done(ready: Autotag, plan: PipelinePlan) -> None:
     with another_process(plan.layout.folder_tables("birds").lock) as process:

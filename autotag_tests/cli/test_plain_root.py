@@ -149,6 +149,21 @@ def test_where_results_cannot_go_a_sentence_says_out(root: Path) -> None:
         refuse_unwritable(layout(root).data)
 
 
+def test_two_commands_that_begin_at_once_may_both_write(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch, calls = Path.touch, []
+
+    def touched_by_both(path: Path) -> None:
+        touch(path)
+        calls.append(path)
+        if len(calls) == 1:
+            refuse_unwritable(layout(root).data)
+
+    monkeypatch.setattr(Path, "touch", touched_by_both)
+    refuse_unwritable(layout(root).data)
+    assert len(calls) == 2
+    assert list((root / ".autotag").iterdir()) == []
+
+
 def test_what_is_probed_is_not_left_behind(root: Path) -> None:
     refuse_unwritable(layout(root).data)
     assert list((root / ".autotag").iterdir()) == []

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from autotag.cli.plain_root import FoundFolders
 from autotag.cli.session import Session
-from autotag.cli.sidecars import show_folders, sidecars
+from autotag.cli.sidecars import Asked, show_folders, sidecars
 from autotag.domain.identity import folder_key
 from autotag.domain.ledger_entries import Action, Decision
 from autotag.errors import AutotagError, MissingInputError, SidecarError, UsageError
@@ -97,7 +97,7 @@ def test_a_dry_run_goes_on_after_folders_that_cannot_be_looked_at(
     found = FoundFolders((folder_key("a new one"), "trip"), {"locked": "/locked may not be read"})
     session, kept = Session.open(settings_file), tmp_path / "plan.json"
     with pytest.raises(typer.Exit) as ended:
-        show_folders(session, found, None, kept, as_json=False)
+        show_folders(session, found, Asked(), kept, as_json=False)
     said = capsys.readouterr()
     assert ended.value.exit_code == 1
     assert "trip: 2 images: 1 new, 1 merged" in said.out
@@ -109,7 +109,7 @@ def test_a_dry_run_goes_on_after_folders_that_cannot_be_looked_at(
     assert len(read_plan(str(kept), "trip").hashes) == 2
 
     with pytest.raises(typer.Exit):
-        show_folders(session, found, None, None, as_json=True)
+        show_folders(session, found, Asked(), None, as_json=True)
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (list(told["folders"]), list(told["failed"])) == (["trip"], ["a new one", "locked"])
 
@@ -271,3 +271,22 @@ def test_the_asset_is_part_of_no_other_job() -> None:
     for job in defs.resolve_all_job_defs():
         names = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
         assert ("xmp_sidecars" in names) == (job.name in {"sidecars_job", "__ASSET_JOB"})
+
+
+def test_a_damaged_sidecar_is_set_aside_when_asked_for_and_put_back(trip: Path, call: Call) -> None:
+    damaged = trip / "p000.xmp"
+    damaged.write_bytes(b"half a")
+    told = call("--folder", "trip", "--dry-run").stdout
+    assert "--set-damaged-aside keeps it as p000.xmp.damaged" in told
+    told = call("--folder", "trip", "--dry-run", "--set-damaged-aside").stdout
+    assert "new  p000.xmp: the damaged one is kept as p000.xmp.damaged" in told
+    assert damaged.read_bytes() == b"half a"
+    result = call("--folder", "trip", "--set-damaged-aside")
+    assert "1 new, 1 merged, 0 unchanged, 0 rejected" in result.stdout
+    assert "1 damaged: kept beside the new ones" in result.stdout
+    assert (subjects(damaged), (trip / "p000.xmp.damaged").read_bytes()) == (("bird",), b"half a")
+    call("--folder", "trip", "--undo", "last")
+    assert damaged.read_bytes() == b"half a"
+    assert not (trip / "p000.xmp.damaged").exists()
+    with pytest.raises(UsageError, match="--undo goes with none of"):
+        call("--folder", "trip", "--undo", "last", "--set-damaged-aside")

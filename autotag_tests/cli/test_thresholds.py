@@ -1,6 +1,7 @@
 """autotag thresholds."""
 
 import io
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from autotag.cli.thresholds import print_thresholds
 from autotag.domain.threshold_table import ThresholdTable
 from autotag.domain.thresholds import FittedThreshold
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.thresholds_in_use import thresholds_in_use
 from autotag_tests.cli.conftest import Said
 from autotag_tests.conftest import Archive
 from autotag_tests.pipeline import threshold_steps as steps
@@ -63,6 +65,19 @@ def test_the_command_fits_and_prints(
     assert rows["vote", "red"]["threshold"] > 0
 
 
+@pytest.mark.slow
+def test_trying_another_precision_leaves_what_folders_are_tagged_by(
+    autotag: Autotag, plan: PipelinePlan, archive: Archive, settings_file: Path
+) -> None:
+    steps.odd_archive(plan, archive)
+    settings = steps.asking(settings_file)
+    fitted = steps.table(plan, settings)
+    assert autotag("thresholds", "--precision", "0.95").code == 0
+    used = thresholds_in_use(plan, settings)
+    assert used is not None
+    assert (used.target_precision, used.rows.keys()) == (0.8, fitted.rows.keys())
+
+
 def test_a_precision_can_be_asked_for_without_a_setting(
     autotag: Autotag, plan: PipelinePlan, archive: Archive
 ) -> None:
@@ -72,3 +87,18 @@ def test_a_precision_can_be_asked_for_without_a_setting(
     said = autotag("thresholds", "--precision", "0.7")
     assert said.code == 0
     assert "target_precision = 0.7" in said.out
+
+
+def test_scripts_get_one_object_with_the_run_and_the_thresholds(
+    autotag: Autotag, plan: PipelinePlan, archive: Archive
+) -> None:
+    steps.odd_archive(plan, archive)
+    said = autotag("thresholds", "--precision", "0.7", "--json")
+    assert (said.code, said.err) == (0, "")
+    (line,) = said.out.splitlines()
+    facts = json.loads(line)
+    assert facts["target_precision"] == 0.7
+    assert facts["steps"]["tag_thresholds"]["tags fitted"] == len(
+        [each for each in facts["thresholds"] if each["source"] == "vote" and each["tag"]]
+    )
+    assert {"run_id", "checks", "rejected"} < facts.keys()

@@ -1,20 +1,18 @@
 """What the engines do with a run whose machine kills every worker, or lets nothing be written down."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from autotag.compute.deaths import HOPELESS_UNITS
-from autotag.compute.engine import Engine, InProcessEngine, UnitResult, WorkerPlan
+from autotag.compute.engine import Engine, InProcessEngine
 from autotag.compute.ray_session import RaySpec
 from autotag.errors import PermanentError, WorkerLostError
+from autotag_tests.compute.broken_machines import BAD, run
 from autotag_tests.compute.engine_workers import Behaviour, Journalling, Unwritable
 
 pytestmark = pytest.mark.slow  # each death takes an interpreter
-
-BAD = [f"dies-{number}" for number in range(HOPELESS_UNITS + 2)]
 
 
 @pytest.fixture(scope="module", params=["in process", "actors"])
@@ -32,14 +30,6 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     yield made
     made.close()
     ray_session.stop()
-
-
-def run(engine: Engine, worker: type[Behaviour], directory: Path, units: list[str]) -> dict[str, UnitResult]:
-    """Results by unit, after a run that died over one which is done since: in process, units need that to die apart."""
-    (directory / "begun good-0").write_text("x")
-    results = list(engine.run(WorkerPlan(worker, (directory,)), ["good-0", *units]))
-    assert sorted(result.unit for result in results) == sorted(["good-0", *units])
-    return {result.unit: result for result in results}
 
 
 def test_a_run_is_stopped_when_unit_after_unit_kills_its_workers(engine: Engine, tmp_path: Path) -> None:
@@ -65,18 +55,6 @@ def test_units_that_killed_before_keep_no_other_from_its_turn(engine: Engine, tm
     results = run(engine, Journalling, tmp_path, [*BAD[:HOPELESS_UNITS], "good-1", "good-2"])
     assert results["good-1"].counts
     assert results["good-2"].counts
-
-
-def test_what_is_under_way_may_show_that_the_machine_works(engine: Engine, tmp_path: Path) -> None:
-    if isinstance(engine, InProcessEngine):
-        pytest.skip("one unit at a time")
-    from autotag.compute.ray_actor_engine import RayActorEngine
-
-    engine.close()  # its actor takes the room of one of these
-    with closing(RayActorEngine(RaySpec(num_cpus=2, actors=2))) as two:
-        results = run(two, Journalling, tmp_path, ["patient-1", *BAD[:HOPELESS_UNITS], "good-1", "good-2"])
-    through = {unit for unit, result in results.items() if result.counts}
-    assert through == {"good-0", "patient-1", "good-1", "good-2"}
 
 
 def test_a_death_that_cannot_be_written_down_ends_its_unit_only(engine: Engine, tmp_path: Path) -> None:

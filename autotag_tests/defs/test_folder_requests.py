@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from autotag.defs import folder_requests, materialized
+from autotag.defs import asked_runs, materialized
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.settings import Settings
@@ -96,13 +96,13 @@ def test_a_run_that_failed_is_asked_for_again_twice_after_growing_pauses(
         ended_s = time.time()
         assert "1 failed and tried again later" in reason(sensor.tick())
         with monkeypatch.context() as later:
-            later.setattr(folder_requests.time, "time", Clock(ended_s + pause_s - 10))
+            later.setattr(asked_runs.time, "time", Clock(ended_s + pause_s - 10))
             assert sensor.requested() == []
-            later.setattr(folder_requests.time, "time", Clock(ended_s + pause_s + 10))
+            later.setattr(asked_runs.time, "time", Clock(ended_s + pause_s + 10))
             assert sensor.requested() == ["birds"]
     sensor.end("birds", FAILURE)
     with monkeypatch.context() as later:
-        later.setattr(folder_requests.time, "time", Clock(time.time() + 10**6))
+        later.setattr(asked_runs.time, "time", Clock(time.time() + 10**6))
         assert "1 failed or cancelled and left" in reason(sensor.tick())
         (folder / "new.png").write_bytes(picture(9))
         still(folder, LONG_AGO_S + 60)
@@ -121,7 +121,7 @@ def test_dagsters_own_retries_of_a_run_that_died_are_one_request(
         sensor.instance.create_run_for_job(process_target(), status=dg.DagsterRunStatus.STARTED, tags=tags)
         assert "1 queued or running" in reason(sensor.tick())
         sensor.end("birds", FAILURE)
-    monkeypatch.setattr(folder_requests.time, "time", Clock(time.time() + 310))
+    monkeypatch.setattr(asked_runs.time, "time", Clock(time.time() + 310))
     assert sensor.requested() == ["birds"]
 
 
@@ -131,7 +131,7 @@ def test_a_run_that_a_person_cancelled_is_not_asked_for_again(
     still(folders.simple("birds"))
     assert sensor.requested() == ["birds"]
     sensor.end("birds", dg.DagsterEventType.RUN_CANCELED)
-    monkeypatch.setattr(folder_requests.time, "time", Clock(time.time() + 10**6))
+    monkeypatch.setattr(asked_runs.time, "time", Clock(time.time() + 10**6))
     assert "1 failed or cancelled and left" in reason(sensor.tick())
 
 
@@ -157,9 +157,9 @@ def test_a_folder_that_was_in_use_is_asked_for_again_and_a_permanent_failure_is_
     monkeypatch.setattr(locks, "is_held", lambda lock: False)  # it is taken after the look
     with held(folder_lock(plan.layout, "birds")):
         assert not sensor.execute().success
-    monkeypatch.setattr(folder_requests.time, "time", Clock(time.time() + 400))
+    monkeypatch.setattr(asked_runs.time, "time", Clock(time.time() + 400))
     assert not sensor.execute().success
-    monkeypatch.setattr(folder_requests.time, "time", Clock(time.time() + 10**6))
+    monkeypatch.setattr(asked_runs.time, "time", Clock(time.time() + 10**6))
     for _ in range(2):
         assert "1 failed or cancelled and left" in reason(sensor.tick())
     second, first = sensor.instance.get_runs()

@@ -15,7 +15,7 @@ from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.settings import Settings
 from autotag.storage.locks import folder_lock, held
-from autotag_tests.conftest import SETTINGS_TOML, Folders, picture
+from autotag_tests.conftest import SETTINGS_TOML, Archive, Folders, picture
 from autotag_tests.defs.watched_folders import (
     LONG_AGO_S,
     Clock,
@@ -24,6 +24,7 @@ from autotag_tests.defs.watched_folders import (
     release,
     still,
 )
+from autotag_tests.pipeline import threshold_steps
 from autotag_tests.pipeline.target_steps import write_tags
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
@@ -122,6 +123,25 @@ def test_new_settings_of_the_models_ask_for_runs_of_folders_that_are_tagged(
     (later,) = sensor.tick().run_requests or []
     assert later.partition_key == "birds"
     assert later.run_key != first.run_key
+
+
+def test_a_folder_waits_for_thresholds_that_are_asked_for_and_is_tagged_when_they_are_fitted(
+    sensor: Sensor, folders: Folders, archive: Archive, plan: PipelinePlan, settings_file: Path
+) -> None:
+    """A run would fail for good: after the fit, nobody would ask for it again."""
+    threshold_steps.odd_archive(plan, archive)
+    settings = threshold_steps.asking(settings_file)
+    still(folders.simple("birds"))
+    for asked in (settings, threshold_steps.changed(settings, "tagging", k=5)):
+        text = settings_file.read_text().replace("\nk = 4\n", f"\nk = {asked.tagging.k}\n")
+        settings_file.write_text(text)
+        assert sensor.requested() == []
+        assert "1 to be tagged, but thresholds of" in reason(sensor.tick())
+        assert "run `autotag thresholds --precision 0.8`" in reason(sensor.tick())
+        threshold_steps.fit(plan, asked)
+        (request,) = sensor.tick().run_requests or []
+        assert request.partition_key == "birds"
+    assert sensor.requested() == ["birds"]
 
 
 def test_tags_count_as_done_while_the_models_of_the_settings_cannot_be_named(

@@ -1,6 +1,7 @@
 """label_scores and tag_proposals on a real instance: what they record, and what the check says."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,17 @@ import pytest
 
 from autotag.defs.materialized import ERROR_CLASS
 from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.domain.vote_rules import VoteRules
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.tag_folder import tag_folder
+from autotag.reference.searcher import SearchOptions
 from autotag.review.ledger.place import ledger_url
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
-from autotag.storage.tables import read_table
-from autotag_tests.conftest import Folders
+from autotag.storage.tables import read_stamp, read_table, write_table
+from autotag_tests.conftest import Archive, Folders
 from autotag_tests.pipeline.label_steps import colour_folder
+from autotag_tests.pipeline.reference_steps import build, colour_shard
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
 
@@ -71,16 +76,54 @@ def test_scores_and_proposals_are_recorded_with_their_counts(
         assert (record.run_id, record.kind) == (result.run_id, "run")
 
 
-def test_without_a_label_list_the_run_fails_with_the_remedy(
+def test_a_label_list_that_is_named_and_not_there_fails_the_run_with_the_remedy(
     instance: dg.DagsterInstance, settings_file: Path, plan: PipelinePlan, folders: Folders
 ) -> None:
     colour_folder(plan, folders)
+    settings_file.write_text(settings_file.read_text() + 'file = "mine.txt"\n')
     result = run(instance, settings_file)
     assert not result.success
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     told = failure.step_failure_data.user_failure_data
-    assert "labels.txt is not there; write your labels into it" in told.description
+    assert "mine.txt is not there; write your labels into it" in told.description
     assert told.metadata[ERROR_CLASS].value == "BadLabelsError"
+
+
+def test_without_a_label_list_nothing_is_scored_and_the_votes_tags_are_proposed(
+    instance: dg.DagsterInstance, settings_file: Path, plan: PipelinePlan, folders: Folders, archive: Archive
+) -> None:
+    colour_shard(archive, "00000", 0)
+    build(plan, "00000")
+    colour_folder(plan, folders)
+    tag_folder(plan, "trip", VoteRules(k=4, min_votes=1), SearchOptions(threads=1))
+    result = run(instance, settings_file)
+    assert result.success
+    scored, proposed = facts_of(result, "label_scores"), facts_of(result, "tag_proposals")
+    assert (scored["in"], scored["out"]) == (0, 0)
+    assert "labels.txt, one a line" in scored["notes"]
+    assert proposed["vote: proposed"] > 0
+    assert "zero_shot: proposed" not in proposed
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.passed, check.metadata["rows"].value) == (True, 0)
+
+
+def test_scores_outlive_their_label_list_while_somebody_can_read_them(
+    instance: dg.DagsterInstance, settings_file: Path, plan: PipelinePlan, folders: Folders
+) -> None:
+    colour_folder(plan, folders)
+    labels = settings_file.with_name("labels.txt")
+    labels.write_text("red\n")
+    assert run(instance, settings_file).success
+    path = plan.layout.folder_tables("trip").label_scores
+    before = path.read_bytes()
+    labels.unlink()
+    assert run(instance, settings_file).success
+    assert path.read_bytes() == before
+    rows, stamp = read_table(path), read_stamp(path)
+    assert stamp is not None
+    write_table(path, rows, rows.schema.remove_metadata(), replace(stamp, model_id="another+model"))
+    run(instance, settings_file)
+    assert not path.exists()
 
 
 def test_an_unsound_table_fails_the_check(
@@ -91,7 +134,6 @@ def test_an_unsound_table_fails_the_check(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from autotag.pipeline import score_labels as module
-    from autotag.storage.tables import read_stamp, write_table
 
     colour_folder(plan, folders)
     settings_file.with_name("labels.txt").write_text("red\n")

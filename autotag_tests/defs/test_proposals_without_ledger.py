@@ -1,4 +1,4 @@
-"""tag_proposals where no ledger can lie: the run goes on, and says why nothing was proposed."""
+"""tag_proposals and review_sheet where no ledger can lie: the run goes on, and says why nothing was proposed or approved."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +8,11 @@ import fsspec
 import pytest
 
 from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.pipeline.list_target_images import list_target_images
+from autotag.pipeline.plan import plan_of
 from autotag.review.ledger.tag_ledger import TagLedger
-from autotag_tests.conftest import SETTINGS_TOML
+from autotag.settings import Settings
+from autotag_tests.conftest import SETTINGS_TOML, Folders
 from autotag_tests.defs.test_label_assets import facts_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
@@ -65,3 +68,32 @@ def test_with_a_named_ledger_the_object_store_is_no_excuse(settings_file: Path, 
     assert "neither tags of a vote nor label scores" in str(failure.step_failure_data)
     with TagLedger.open(url, must_exist=True) as ledger:
         assert ledger.position() == 0
+
+
+def test_a_sheet_is_written_there_without_approved_tags_and_the_note_says_why(
+    settings_file: Path, folders: Folders
+) -> None:
+    from autotag.defs.assets.review.review_sheet import review_sheet
+    from autotag.defs.assets.review.tag_proposals import NO_LEDGER
+
+    target = f'[paths]\ntarget = "{folders.data / "target"}"'
+    settings_file.write_text(STORE.replace("[paths]", target), encoding="utf-8")
+    folders.simple("trip", 3)
+    plan = plan_of(Settings.load(settings_file))
+    list_target_images(plan, "trip")
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("target_folders", ["trip"])
+        result = dg.materialize(
+            [review_sheet],
+            instance=instance,
+            partition_key="trip",
+            resources={"runtime": AutotagRuntime(config=str(settings_file))},
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    assert result.success
+    facts = facts_of(result, "review_sheet")
+    assert (facts["in"], facts["out"], facts["images with approved tags"]) == (3, 3, 0)
+    assert facts["notes"] == f"- {NO_LEDGER}"
+    sheet = plan.layout.folder_tables("trip").review_sheet.read_text(encoding="utf-8")
+    assert sheet.count(f",{result.run_id},{plan.model_id}") == 3

@@ -7,10 +7,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from autotag.defs import materialized
 from autotag.domain.held_out import HeldOut, KeptTag
-from autotag.pipeline.fit_thresholds import thresholds_in_use
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.thresholds_in_use import thresholds_in_use
 from autotag.settings import Settings
+from autotag.storage import locks
 from autotag_tests.conftest import Archive
 from autotag_tests.pipeline import threshold_steps as steps
 
@@ -78,6 +80,24 @@ def test_it_fits_tells_and_is_checked(
     used = thresholds_in_use(plan, Settings.load(settings_file))
     assert used is not None
     assert used.by_tag().keys() == {("vote", "red"), ("vote", "blue"), ("vote", "luck")}
+
+
+def test_two_fits_of_a_model_do_not_race(
+    job: Job, plan: PipelinePlan, archive: Archive, settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second is refused while the first, to whatever precision, holds the lock, and is tried again."""
+    monkeypatch.setattr(materialized, "IN_USE_WAIT_S", 0.0)
+    monkeypatch.setattr(locks, "PATIENCE_S", 0.0)
+    steps.odd_archive(plan, archive)
+    steps.asking(settings_file)
+    with locks.held(locks.thresholds_lock(plan.layout, plan.model_id)):
+        result = job.run()
+    assert not result.success
+    retries = [event for event in result.all_events if event.is_step_up_for_retry]
+    assert len(retries) == materialized.IN_USE_RETRIES
+    assert "the fit of the thresholds of" in str(retries[0].event_specific_data)
+    assert not plan.layout.thresholds(plan.model_id, 0.8).exists()
+    assert job.run().success
 
 
 def test_without_a_target_it_says_what_to_set(job: Job, plan: PipelinePlan, archive: Archive) -> None:

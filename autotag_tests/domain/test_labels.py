@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotag.domain.labels import label_sentences, label_text, parse_labels, refuse_bad_templates
+from autotag.domain.ledger_entries import ANY_TAG
 from autotag.errors import BadLabelsError, SettingsError
 
 
@@ -86,6 +87,12 @@ def test_invisible_characters_in_a_comment_do_no_harm() -> None:
 @pytest.mark.parametrize("line", ["animal||bird", "|bird", "animal| ", "|"])
 def test_a_level_without_a_name_is_refused_with_its_line(line: str) -> None:
     assert refused(f"cat\n{line}\n".encode()).startswith("my labels.txt, line 2: ")
+
+
+@pytest.mark.parametrize("line", [ANY_TAG, "(Any  Tag) # all"])
+def test_the_mark_of_an_image_without_tags_is_no_label(line: str) -> None:
+    with pytest.raises(BadLabelsError, match=r"labels.txt, line 2: \(any tag\) marks"):
+        parse_labels(f"bird\n{line}".encode(), "labels.txt")
 
 
 @given(

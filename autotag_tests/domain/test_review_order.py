@@ -52,3 +52,26 @@ def test_no_images_are_no_groups():
     empty = np.zeros(0, int)
     assert review_order(np.zeros(0), empty, empty).tolist() == []
     assert look_alikes(empty, np.zeros((0, 4), np.float32), 0.9).tolist() == []
+
+
+def test_copies_and_those_that_look_like_them_are_one_group_however_far_the_chain_goes():
+    alike = np.tile(np.array([1, 0], np.float32), (6, 1))
+    assert look_alikes(np.array([0, 1, 1, 3, 3, 5]), alike, 0.9).tolist() == [0] * 6
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 20.0, 90.0]), st.booleans(), st.integers(1, 3)), max_size=12),
+    st.sampled_from([0.5, 30.0]),
+)
+def test_a_group_is_named_by_its_first_member_and_no_copies_are_apart(
+    rows: list[tuple[float, bool, int]], apart_degrees: float
+):
+    copies: list[int] = []
+    for number, (_, is_copy, of) in enumerate(rows):
+        copies.append(copies[number - of] if is_copy and number >= of else number)
+    angles = np.deg2rad([each[0] for each in rows])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    groups = look_alikes(np.array(copies, int), vectors, float(np.cos(np.deg2rad(apart_degrees))))
+    for group in set(groups.tolist()):
+        assert np.flatnonzero(groups == group)[0] == group
+    assert all(groups[number] == groups[first] for number, first in enumerate(copies))

@@ -8,6 +8,8 @@ from autotag.domain.unexplained import (
     cluster_forms,
     cluster_name,
     draw_of,
+    regions_evidence,
+    regions_of,
     smallest,
     unexplained,
 )
@@ -80,3 +82,13 @@ def test_regions_that_got_lost_are_noticed() -> None:
     DiscoveryCounts(10, 4, 1, 2, 2, 1).close()
     with pytest.raises(CountsDoNotCloseError, match="10 regions in, but 9"):
         DiscoveryCounts(10, 4, 1, 2, 2, 0).close()
+
+
+@given(st.sets(st.integers(0, 9999), min_size=1))
+def test_regions_that_a_decision_rests_on_are_read_as_they_were_written(numbers: set[int]) -> None:
+    assert regions_of(regions_evidence(numbers)) == numbers
+
+
+def test_a_decision_that_rests_on_something_else_names_no_regions() -> None:
+    assert regions_evidence([3, 0, 3]) == "regions/0,3"
+    assert regions_of("") == regions_of("vote/1/2") == set()

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotag.domain.archive_tags import ArchiveTags
-from autotag.domain.votes import Neighbours, VoteResult, VoteRules, vote
+from autotag.domain.vote_records import Neighbours, VoteResult
+from autotag.domain.vote_rules import VoteRules
+from autotag.domain.votes import vote
 
 RULES = VoteRules(min_votes=1, min_score=0)
 BIRD, CAT = 0, 1

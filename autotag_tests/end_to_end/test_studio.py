@@ -45,6 +45,22 @@ def url(folder: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def unexplained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A studio over a folder of two colours, none of which the labels are sure of; nobody has looked for new tags."""
+    root = tmp_path_factory.mktemp("unexplained")
+    settings = root / "autotag.toml"
+    settings.write_text(SETTINGS_TOML + "[labels]\nthreshold = 0.99\n", encoding="utf-8")
+    (root / "labels.txt").write_text("red\n", encoding="utf-8")
+    colours = ("green", "yellow")
+    Folders(root / "data").make(
+        "trip", {f"p{number:02d}.png": coloured(colours[number % 2], number) for number in range(16)}
+    )
+    autotag(settings, "run", "--folder", "trip")
+    with studio(settings) as address:
+        yield address
+
+
 @pytest.fixture
 def page(browser_program: str) -> Iterator["Page"]:
     from playwright.sync_api import sync_playwright
@@ -74,7 +90,7 @@ def test_the_first_page_shows_a_grid_with_pictures_names_and_tags(
     open_folder(page, url, "&show=all&grouped=false")
     assert page.locator(".cardname").count() == 12
     page.locator(".chip.zero_shot").first.wait_for()
-    page.locator("div[data-testid=stImage] img").nth(11).wait_for()
+    page.locator("img.thumb").nth(11).wait_for()
     shoot(page, tmp_path, "studio-grid")
     assert page.get_by_text("30 of 30 images").is_visible()
     first = page.locator(".cardname").first.get_attribute("title")
@@ -138,6 +154,30 @@ def test_an_image_opens_large_with_its_boxes_and_why(page: "Page", url: str, tmp
     page.get_by_role("button", name="Approve and next").click()
     page.get_by_role("button", name="← Back").click()
     page.locator(".cardname").first.wait_for()
+
+
+def test_what_no_label_explains_gets_a_name_and_loses_it_again(
+    page: "Page", unexplained: str, tmp_path: Path
+) -> None:
+    page.goto(f"{unexplained}/?folder=trip&view=New+tags%3F")
+    page.get_by_text("Nobody has looked for new tags here yet").wait_for()
+    page.get_by_role("button", name="Find new tags").click()
+    page.locator(".tiles img").first.wait_for()
+    shoot(page, tmp_path, "studio-new-tags")
+    names = page.locator("[class*=st-key-name-] input")
+    waiting = names.count()
+    names.first.fill(" Grey  Heron ")
+    names.first.press("Enter")
+    page.locator("[class*=st-key-accept-] button:enabled").click()
+    page.get_by_text("named or dismissed").click()
+    page.get_by_text("grey heron", exact=True).first.wait_for()
+    assert page.locator("[class*=st-key-name-] input").count() < waiting
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("named or dismissed").wait_for(state="detached")
+    page.locator("[class*=st-key-dismiss-] button").first.click()
+    page.get_by_text("1 named or dismissed").wait_for()
+    page.reload()
+    page.get_by_text("1 named or dismissed").wait_for()
 
 
 def test_folders_show_how_far_they_are(page: "Page", url: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from autotag.compute.engine import InProcessEngine, WorkerPlan
 from autotag.domain.counts import StepCounts
@@ -86,6 +87,16 @@ def saved_crops(plan: PipelinePlan, key: str) -> list[str]:
     directory = plan.layout.folder_tables(key).crops
     base = directory.path + "/"
     return sorted(path.removeprefix(base) for path in directory.fs.find(directory.path))
+
+
+def damage_pages(table: Path, column: str = "") -> None:
+    """Damage what a table holds, or one column of it; its footer stays whole."""
+    data = bytearray(table.read_bytes())
+    columns = pq.read_metadata(table).row_group(0)
+    for chunk in (columns.column(number) for number in range(columns.num_columns)):
+        if chunk.path_in_schema.split(".")[0] == column or not column:
+            data[chunk.data_page_offset : chunk.data_page_offset + 8] = bytes(8)
+    table.write_bytes(data)
 
 
 def write_tags(plan: PipelinePlan, key: str, model_id: str) -> Path:

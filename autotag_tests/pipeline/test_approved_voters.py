@@ -2,31 +2,33 @@
 
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from autotag.domain.ledger_entries import Action
+from autotag.domain.vote_rules import VoteRules
 from autotag.domain.voter_names import folder_of_shard
-from autotag.domain.votes import VoteRules
-from autotag.errors import PermanentError
-from autotag.pipeline import voter_table
+from autotag.pipeline import voter_folders, voter_table
 from autotag.pipeline.approved_voters import ApprovedVoters, approved_voters, current_voters
+from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.tag_folder import tag_folder
+from autotag.pipeline.voter_table import ApprovedImages
 from autotag.reference.searcher import SearchOptions
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
+from autotag.storage.layout import FolderTables
 from autotag.storage.tables import read_stamp, read_table
 from autotag_tests.conftest import Archive, Folders
 from autotag_tests.pipeline.reference_steps import build, colour_shard, coloured, shard
 from autotag_tests.pipeline.review_steps import decide, open_ledger
-from autotag_tests.pipeline.target_steps import embeddings, process
+from autotag_tests.pipeline.target_steps import damage_pages, embeddings, process
 
 RULES = VoteRules(k=4, min_votes=2)
 
@@ -184,6 +186,23 @@ def test_an_archive_image_of_the_same_bytes_gives_way_and_loses_the_rejected_tag
     assert {row["source_shard"] for row in evidence(plan, "b")} == {"folder:a"}
 
 
+def test_approving_what_the_archive_says_of_the_same_bytes_makes_its_tag_no_more_common(
+    plan: PipelinePlan, archive: Archive, folders: Folders, ledger: TagLedger
+) -> None:
+    same = coloured("green", 1)
+    others = {f"k{number}": (coloured("red", number), ["moss"]) for number in range(3)}
+    shard(archive, "00000", {"same": (same, ["moss"]), **others})
+    build(plan, "00000")
+    folders.make("a", {"same.png": same})
+    folders.make("b", {"green.png": coloured("green", 2)})
+    process(plan, "a")
+    process(plan, "b")
+    rules = VoteRules(k=1, min_votes=2)  # a tag of four images needs one vote, a tag of five needs two
+    assert tags_of(tag(plan, "b", None, rules)) == {"green.png": {"moss"}}
+    decide(ledger, plan, "a", {"same.png": ["moss"]})
+    assert tags_of(tag(plan, "b", voters_of(plan, ledger), rules)) == {"green.png": {"moss"}}
+
+
 def test_no_image_votes_for_itself_nor_for_copies_of_itself(
     colours: PipelinePlan, folders: Folders, ledger: TagLedger
 ) -> None:
@@ -243,7 +262,9 @@ def test_rows_of_folders_whose_images_and_tags_are_as_they_were_are_taken_over(
     read: list[str] = []
     iterate = voter_table.iter_batches
     monkeypatch.setattr(
-        voter_table, "iter_batches", lambda path, *more: read.append(str(path)) or iterate(path, *more)
+        voter_table,
+        "iter_batches",
+        lambda path, *more, **named: read.append(str(path)) or iterate(path, *more, **named),
     )
 
     def read_again() -> list[str]:
@@ -301,16 +322,133 @@ def test_a_rejection_on_an_image_that_is_no_voter_leaves_the_table_as_it_is(
     assert ["frog"] in voters_of(colours, ledger).rejected
 
 
-def test_damaged_vectors_of_a_folder_are_told(colours: PipelinePlan, ledger: TagLedger) -> None:
+DAMAGES = {
+    "manifest": lambda tables: tables.images.write_bytes(b"no parquet"),
+    "footer of the vectors": lambda tables: tables.embeddings.write_bytes(b"PAR1"),
+    "vectors": lambda tables: damage_pages(Path(tables.embeddings.path)),
+    "vectors alone": lambda tables: damage_pages(Path(tables.embeddings.path), "embedding"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_folder_is_left_out_with_a_note_and_the_others_vote(
+    colours: PipelinePlan, ledger: TagLedger, damage: Callable[[FolderTables], None]
+) -> None:
     decide(ledger, colours, "a", GREENS)
-    path = Path(colours.layout.folder_tables("a").embeddings.path)
-    data = bytearray(path.read_bytes())
-    columns = pq.read_metadata(path).row_group(0)
-    for chunk in (columns.column(number) for number in range(columns.num_columns)):
-        data[chunk.data_page_offset : chunk.data_page_offset + 8] = bytes(8)
-    path.write_bytes(data)
-    with pytest.raises(PermanentError, match="materialise target_embeddings of a again"):
-        approved_voters(colours, ledger, 1.0)
+    decide(ledger, colours, "b", GREENS_OF_B)
+    damage(colours.layout.folder_tables("a"))
+    for _ in range(2):  # it is no secret the second time
+        voters = voters_of(colours, ledger)
+        assert (voters.counts.taken, voters.counts.made, voters.counts.rejected) == (7, 3, 4)
+        assert set(voters.regions["folder"].to_pylist()) == {"b"}
+        (note,) = voters.counts.notes
+        assert note.startswith("approved images of a do not vote: ")
+        assert "is damaged" in note
+        assert note.endswith(
+            ("materialise target_images of a again", "materialise target_embeddings of a again")
+        )
+    shutil.rmtree(colours.layout.folder_tables("a").root.path)
+    process(colours, "a")
+    counts = voters_of(colours, ledger).counts
+    assert (counts.made, counts.rejected, counts.notes) == (7, 0, [])
+
+
+def test_a_note_on_a_damaged_folder_reaches_those_who_were_tagged_without_it(
+    colours: PipelinePlan, ledger: TagLedger
+) -> None:
+    decide(ledger, colours, "a", GREENS)
+    decide(ledger, colours, "b", GREENS_OF_B)
+    colours.layout.folder_tables("a").images.write_bytes(b"no parquet")
+    voters = voters_of(colours, ledger)
+    tagged = tag_folder(colours, "b", RULES, SearchOptions(threads=1), voters)
+    assert tagged.counts.notes == voters.counts.notes != []
+
+
+def test_where_damage_leaves_no_voter_the_log_says_so(
+    colours: PipelinePlan, ledger: TagLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    decide(ledger, colours, "a", GREENS)
+    colours.layout.folder_tables("a").images.write_bytes(b"no parquet")
+    assert approved_voters(colours, ledger, 1.0) is None
+    assert "approved images of a do not vote" in caplog.text
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_an_image_of_a_damaged_folder_votes_from_another_that_has_it(
+    colours: PipelinePlan, folders: Folders, ledger: TagLedger, damage: Callable[[FolderTables], None]
+) -> None:
+    folders.make("c", {"copy.png": coloured("green", 50)})  # as green0.png of a
+    process(colours, "c")
+    decide(ledger, colours, "c", {"copy.png": ["leaf"]})
+    assert set(voters_of(colours, ledger).regions["folder"].to_pylist()) == {"a"}
+    damage(colours.layout.folder_tables("a"))
+    voters = voters_of(colours, ledger)
+    assert set(voters.regions["folder"].to_pylist()) == {"c"}
+    assert (voters.counts.made, voters.counts.rejected, len(voters.counts.notes)) == (1, 0, 1)
+
+
+def test_a_folder_that_was_embedded_and_has_no_approved_image_changes_nothing_and_is_looked_at_once(
+    colours: PipelinePlan, folders: Folders, ledger: TagLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = colours.layout.approved_voters(colours.model_id)
+    folders.make("gone", {"x.png": coloured("green", 95)})
+    process(colours, "gone")
+    decide(ledger, colours, "a", GREENS)
+    decide(ledger, colours, "gone", {"x.png": ["leaf"]})  # no folder has it any more: all are searched for it
+    shutil.rmtree(colours.layout.folder_tables("gone").root.path)
+    voters_of(colours, ledger)
+    made = path.stat().st_mtime_ns
+    read: list[str] = []
+    read_table = voter_folders.read_table
+    monkeypatch.setattr(
+        voter_folders,
+        "read_table",
+        lambda path, *more, **named: read.append(str(path)) or read_table(path, *more, **named),
+    )
+    monkeypatch.setattr(ApprovedImages, "of", None)  # the ledger is as it was
+    for key in ("0", "c"):
+        folders.make(key, {"red.png": coloured("red", 96)})
+        process(colours, key)
+        voters_of(colours, ledger)
+        assert [Path(each) for each in read] == [Path(colours.layout.folder_tables(key).images.path)]
+        read.clear()
+    assert voters_of(colours, ledger).counts.rejected == 1
+    assert read == []
+    assert path.stat().st_mtime_ns == made
+
+
+def test_an_image_that_left_its_folder_votes_from_the_next_that_has_it(
+    colours: PipelinePlan, folders: Folders, ledger: TagLedger
+) -> None:
+    folders.make("c", {"copy.png": coloured("green", 50)})
+    process(colours, "c")
+    decide(ledger, colours, "a", {"green0.png": ["leaf"]})
+    assert set(voters_of(colours, ledger).regions["folder"].to_pylist()) == {"a"}
+    (Path(colours.layout.folder("a").path) / "green0.png").unlink()
+    process(colours, "a")
+    assert set(voters_of(colours, ledger).regions["folder"].to_pylist()) == {"c"}
+
+
+def test_an_image_that_is_listed_and_was_not_embedded_yet_votes_from_another_folder(
+    colours: PipelinePlan, folders: Folders, ledger: TagLedger
+) -> None:
+    folders.make("c", {"copy.png": coloured("green", 97)})
+    process(colours, "c")
+    folders.make("a", {"new.png": coloured("green", 97)})
+    list_target_images(colours, "a")
+    decide(ledger, colours, "c", {"copy.png": ["leaf"]})
+    assert set(voters_of(colours, ledger).regions["folder"].to_pylist()) == {"c"}
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b"{", b"\xff", b'{"position": 1, "folders": {"a": {}}}'])
+def test_what_is_known_of_the_folders_is_found_out_again_where_it_was_lost(
+    colours: PipelinePlan, ledger: TagLedger, damage: bytes
+) -> None:
+    decide(ledger, colours, "a", GREENS)
+    first = voters_of(colours, ledger)
+    colours.layout.voter_folders(colours.model_id).write_bytes(damage)
+    again = voters_of(colours, ledger)
+    assert (again.fingerprint, again.counts.taken, again.counts.made) == (first.fingerprint, 4, 4)
 
 
 def test_what_the_vote_cannot_see_leaves_the_fingerprint(colours: PipelinePlan, ledger: TagLedger) -> None:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from autotag.domain.archive_tags import ArchiveTags
 from autotag.domain.near_duplicates import near_duplicate_groups
-from autotag.domain.votes import NO_ROW, Neighbours, VoteRules, vote
+from autotag.domain.vote_records import NO_ROW, Neighbours
+from autotag.domain.vote_rules import VoteRules
+from autotag.domain.votes import vote
 from autotag.pipeline.archive_view import ArchiveView
 from autotag_tests.search.mappings import Image, mapping_of
 

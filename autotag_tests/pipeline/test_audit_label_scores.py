@@ -9,6 +9,7 @@ from autotag.errors import MissingInputError
 from autotag.pipeline.audit_label_scores import audit_label_scores
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.score_labels import score_labels
+from autotag.settings import Settings
 from autotag.storage.tables import read_stamp, read_table, write_table
 from autotag_tests.conftest import Folders
 from autotag_tests.pipeline.label_steps import LABELS, colour_folder, rules
@@ -26,7 +27,7 @@ def faults_of(plan: PipelinePlan, table: pa.Table) -> tuple[str, ...]:
     stamp = read_stamp(path)
     assert stamp is not None
     write_table(path, table, label_scores(len(LABELS)), stamp)
-    return audit_label_scores(plan, "trip").faults
+    return audit_label_scores(plan, "trip", Settings()).faults
 
 
 def with_score(table: pa.Table, column: str, value: float) -> pa.Table:
@@ -39,8 +40,8 @@ def with_score(table: pa.Table, column: str, value: float) -> pa.Table:
     )
 
 
-def test_what_was_scored_is_sound(plan: PipelinePlan, scored: pa.Table) -> None:
-    audit = audit_label_scores(plan, "trip")
+def test_what_was_scored_is_sound(plan: PipelinePlan, scored: pa.Table, settings: Settings) -> None:
+    audit = audit_label_scores(plan, "trip", settings)
     assert (audit.items, audit.faults) == (5, ())
 
 
@@ -70,7 +71,12 @@ def test_an_image_with_two_rows_is_told(plan: PipelinePlan, scored: pa.Table) ->
     assert told == ("rows: 6, images out: 5", "rows: 6, different files: 5")
 
 
-def test_without_scores_there_is_nothing_to_audit(plan: PipelinePlan, scored: pa.Table) -> None:
+def test_scores_that_are_not_there_are_a_fault_only_where_there_are_labels(
+    plan: PipelinePlan, scored: pa.Table, settings: Settings
+) -> None:
     Path(plan.layout.folder_tables("trip").label_scores.path).unlink()
+    audit = audit_label_scores(plan, "trip", settings)
+    assert (audit.items, audit.faults) == (0, ())
+    (settings.base / "labels.txt").write_text("red\n")
     with pytest.raises(MissingInputError, match="materialise label_scores of trip first"):
-        audit_label_scores(plan, "trip")
+        audit_label_scores(plan, "trip", settings)

@@ -1,6 +1,7 @@
 """What nothing explains is clustered, shown, and becomes a tag when a person says so."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,19 @@ import pytest
 from autotag.domain.label_ranking import OTHERS
 from autotag.domain.ledger_entries import Action
 from autotag.domain.schemas import THRESHOLDS
-from autotag.domain.votes import VoteRules
+from autotag.domain.vote_rules import VoteRules
 from autotag.errors import MissingInputError, SettingsError, UsageError
 from autotag.models.fakes import FakeRemoteVision
 from autotag.pipeline.approved_voters import approved_voters
 from autotag.pipeline.audit_clusters import audit_clusters
 from autotag.pipeline.discover_tags import Discovered, discover_tags
-from autotag.pipeline.discovered_clusters import accept_cluster, cluster_named, read_clusters
+from autotag.pipeline.discovered_clusters import (
+    Cluster,
+    accept_cluster,
+    accept_clusters,
+    cluster_named,
+    read_clusters,
+)
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.tag_folder import tag_folder
@@ -277,7 +284,7 @@ def test_a_label_explains_a_region_by_the_fitted_threshold_where_one_is_asked_fo
     with pytest.raises(MissingInputError, match="autotag thresholds"):
         discover_tags(trip, "trip", fitted)
     threshold_steps.fit(trip, fitted)
-    path = trip.layout.thresholds(trip.model_id)
+    path = trip.layout.thresholds(trip.model_id, 0.9)
     rows, stamp = read_table(path).to_pylist(), read_stamp(path)
     assert stamp is not None
     rows = [row for row in rows if row["source"] == "vote"]
@@ -350,3 +357,53 @@ def test_an_embedder_without_texts_says_so(
     assert all(cluster.words == () for cluster in found.clusters)
     assert any("embeds images only" in note for note in found.notes)
     assert np.isfinite([cluster.cohesion for cluster in found.clusters]).all()
+
+
+def greens(found: Discovered) -> Cluster:
+    return next(each for each in found.clusters if "green" in each.members[0].file)
+
+
+def approve_all(plan: PipelinePlan, files: Sequence[str]) -> None:
+    with open_ledger(plan) as ledger:
+        decide(ledger, plan, "trip", {file: ["seen"] for file in files})
+
+
+GREENS = [f"green{i}.png" for i in range(6)]
+
+
+def test_an_approved_image_does_not_explain_itself_nor_its_copies(
+    trip: PipelinePlan, strict: Settings, folders: Folders
+) -> None:
+    """Each of the green ones is alike the others only: of one that is approved nothing explains the regions."""
+    before = discover_tags(trip, "trip", strict)
+    approve_all(trip, GREENS[:1])
+    found = discover_tags(trip, "trip", strict)
+    assert {member.file for member in greens(found).members} == {
+        member.file for member in greens(before).members
+    }
+    assert found.regions.explained == before.regions.explained
+
+
+def test_an_approved_image_explains_others_like_it_that_have_a_tag(
+    trip: PipelinePlan, strict: Settings
+) -> None:
+    approve_all(trip, GREENS)
+    assert colours_of(discover_tags(trip, "trip", strict)) == {"yellow"}
+
+
+def test_without_a_weight_approved_images_explain_nothing_but_accepted_clusters_do(
+    trip: PipelinePlan, strict: Settings
+) -> None:
+    unweighted = with_(strict, review={"voter_weight": 0.0})
+    approve_all(trip, GREENS)
+    found = discover_tags(trip, "trip", unweighted)
+    assert colours_of(found) == {"green", "yellow"}
+    accepted = [each for each in found.clusters if "green" in each.members[0].file]
+    with open_ledger(trip) as ledger:
+        runs = [accept_clusters(ledger, [(each, "leaf")], "ann") for each in accepted]
+        left = discover_tags(trip, "trip", unweighted)
+        assert colours_of(left) == {"yellow"}
+        assert left.regions.explained == found.regions.explained + sum(len(each.members) for each in accepted)
+        for run in runs:
+            ledger.undo(run, "ann")
+    assert discover_tags(trip, "trip", unweighted).clusters == found.clusters

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from autotag.domain.identity import folder_key, media_id
-from autotag.errors import MissingInputError, ModelMismatchError
+from autotag.errors import MissingInputError, ModelMismatchError, PermanentError
 from autotag.models import registry
-from autotag.pipeline.find_medoid import COLUMNS, find_medoid, write_medoids
+from autotag.pipeline.find_medoid import COLUMNS, find_medoid
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.review.sheet.columns import unguarded
 from autotag.settings import Settings
 from autotag.storage.locks import held, medoids_lock
 from autotag_tests.conftest import Folders, picture
 from autotag_tests.pipeline.reference_steps import coloured
-from autotag_tests.pipeline.target_steps import process
+from autotag_tests.pipeline.target_steps import damage_pages, process
 
 REDS = {f"red{i}.png": coloured("red", i) for i in range(4)}
 
@@ -107,7 +107,8 @@ def test_a_folder_whose_results_are_gone_leaves_the_list_when_it_is_written_anew
     for key in ("a", "b"):
         made(plan, folders, key, REDS)
     plan.layout.folder_tables("a").medoid.unlink()
-    write_medoids(plan.layout, plan.model_id)
+    plan.layout.medoids.unlink()
+    find_medoid(plan, "b")
     assert [row[0] for row in rows(plan)[1:]] == ["b"]
 
 
@@ -169,7 +170,8 @@ def test_a_damaged_medoid_is_left_out_until_its_folder_is_done_again(
     made(plan, folders, "b", REDS)
     for damage in (b"{", b"[]", b'{"folder": "a"}', b"\xff"):
         Path(plan.layout.folder_tables("a").medoid.path).write_bytes(damage)
-        write_medoids(plan.layout, plan.model_id)
+        plan.layout.medoids.unlink()
+        find_medoid(plan, "b")
         assert [row[0] for row in rows(plan)[1:]] == ["b"]
         find_medoid(plan, "a")
         assert [row[0] for row in rows(plan)[1:]] == ["a", "b"]
@@ -203,6 +205,14 @@ def test_vectors_of_another_model_or_an_earlier_state_are_refused(
     )
     with pytest.raises(ModelMismatchError):
         find_medoid(plan_of(Settings.load(settings_file)), "f")
+
+
+def test_damaged_vectors_are_a_sentence_with_the_remedy(plan: PipelinePlan, folders: Folders) -> None:
+    folders.make("f", REDS)
+    process(plan, "f")
+    damage_pages(Path(plan.layout.folder_tables("f").embeddings.path))
+    with pytest.raises(PermanentError, match=r"(?s)is damaged.*materialise target_embeddings of f again"):
+        find_medoid(plan, "f")
 
 
 def test_no_model_is_loaded(plan: PipelinePlan, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:

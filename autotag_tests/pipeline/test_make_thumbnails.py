@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from autotag.compute.engine import InProcessEngine, WorkerPlan
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import media_id
-from autotag.errors import MissingInputError, PermanentError
+from autotag.errors import MissingInputError
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.make_thumbnails import ThumbnailsWorker, finish_thumbnails, thumbnail_tables
 from autotag.pipeline.plan import PipelinePlan
@@ -50,6 +51,10 @@ def on_disk(plan: PipelinePlan, key: str = "f") -> dict[str, int]:
 def table(plan: PipelinePlan, key: str = "f") -> Mapping[str, str]:
     rows = read_table(plan.layout.folder_tables(key).thumbnail_table)
     return dict(zip(rows["file"].to_pylist(), rows["thumbnail_file"].to_pylist(), strict=True))
+
+
+def rejects(plan: PipelinePlan, key: str = "f") -> list[dict[str, Any]]:
+    return read_table(plan.layout.folder_tables(key).thumbnail_rejects).to_pylist()
 
 
 def opened(plan: PipelinePlan, file: str) -> Image.Image:
@@ -118,10 +123,51 @@ def test_one_that_was_deleted_and_cannot_be_made_again_is_no_silent_gap(
     # Of the last chunk: the part of the first is in the joined table alone.
     (Path(plan.layout.folder_tables("f").thumbnails.path) / table(plan)["p005.png"]).unlink()
     (folder / "p005.png").unlink()
-    with pytest.raises(PermanentError, match="the folder changed meanwhile"):
-        again(plan)
+    counts = again(plan)
+    assert (counts.taken, counts.made, counts.rejected, counts.reused) == (6, 5, 1, 5)
+    assert table(plan).keys() == {f"p00{number}.png" for number in range(5)}
+    (row,) = rejects(plan)
+    assert (row["key"], row["stage"]) == ("p005.png", "read")
+    assert (again(plan).resumed, rejects(plan)) == (2, [row])
     assert thumbnails(plan).made == 5
+    assert rejects(plan) == []
+
+
+def test_one_that_was_lost_and_rejected_comes_back_with_its_file(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    folder = folders.simple("f", 6)
+    thumbnails(plan)
+    before, data = table(plan), (folder / "p005.png").read_bytes()
+    (Path(plan.layout.folder_tables("f").thumbnails.path) / before["p005.png"]).unlink()
+    (folder / "p005.png").unlink()
+    again(plan)
     assert "p005.png" not in table(plan)
+    (folder / "p005.png").write_bytes(data)
+    assert (thumbnails(plan).made, table(plan)) == (6, before)
+
+
+def test_a_part_that_a_killed_run_left_is_made_again_where_a_thumbnail_came_back(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    folder = folders.simple("f", 6)
+    thumbnails(plan)
+    before = table(plan)
+    lost = Path(plan.layout.folder_tables("f").thumbnails.path) / before["p005.png"]
+    data = lost.read_bytes()
+    lost.unlink()
+    (folder / "p005.png").unlink()
+    assert ThumbnailsWorker(plan, PX)(Chunk("f", 4, 4).unit).rejected == 1
+    lost.write_bytes(data)
+    assert (again(plan).made, table(plan)) == (6, before)
+
+
+def test_a_thumbnail_that_lost_its_content_is_made_again(plan: PipelinePlan, folders: Folders) -> None:
+    folders.simple("f", 3)
+    thumbnails(plan)
+    (Path(plan.layout.folder_tables("f").thumbnails.path) / table(plan)["p001.png"]).write_bytes(b"")
+    again(plan)
+    assert opened(plan, "p001.png").size == (64, 48)
 
 
 def test_what_left_the_folder_loses_its_thumbnail_and_what_came_gets_one(
@@ -185,7 +231,7 @@ def test_an_image_that_kills_workers_is_a_reject_and_the_others_have_thumbnails(
         worker.note_death(unit)
     counts = again(plan)
     assert (counts.made, counts.rejected) == (3, 1)
-    (row,) = read_table(plan.layout.folder_tables("f").thumbnail_rejects).to_pylist()
+    (row,) = rejects(plan)
     assert (row["key"], row["stage"]) == ("p002.png", "worker")
     assert "p002.png" not in table(plan)
 
@@ -196,8 +242,33 @@ def test_a_file_that_changed_since_it_was_listed_is_a_reject(plan: PipelinePlan,
     folders.make("f", {"p001.png": picture(99)})
     counts = again(plan)
     assert (counts.made, counts.rejected) == (2, 1)
-    (row,) = read_table(plan.layout.folder_tables("f").thumbnail_rejects).to_pylist()
+    (row,) = rejects(plan)
     assert (row["key"], row["stage"]) == ("p001.png", "read")
+
+
+def test_an_intact_copy_of_a_file_that_changed_has_its_thumbnail(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    folder = folders.make("f", {name: picture(0) for name in ("a.png", "b.png", "c.png")})
+    list_target_images(plan, "f")
+    folders.make("f", {"a.png": picture(99)})
+    (folder / "b.png").unlink()
+    counts = again(plan)
+    assert (counts.made, counts.rejected, len(on_disk(plan))) == (3, 0, 1)
+
+
+def test_copies_that_can_all_be_read_no_more_have_each_its_own_reason(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    folder = folders.make("f", {name: picture(0) for name in ("a.png", "b.png")})
+    list_target_images(plan, "f")
+    folders.make("f", {"a.png": picture(99)})
+    (folder / "b.png").unlink()
+    assert again(plan).rejected == 2
+    assert {row["key"]: row["reason"] for row in rejects(plan)} == {
+        "a.png": "the file was changed while the folder was being processed",
+        "b.png": "No such file or directory",
+    }
 
 
 def test_a_folder_without_images_has_no_thumbnails(plan: PipelinePlan, folders: Folders) -> None:

@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 
 from autotag.domain.regions import RegionRules
-from autotag.domain.votes import VoteRules
-from autotag.errors import CorruptIndexError, MissingInputError
-from autotag.pipeline import measure_reference
+from autotag.domain.vote_rules import VoteRules
+from autotag.errors import CorruptIndexError
 from autotag.pipeline.measure_reference import leave_one_out, reference_coverage
 from autotag.pipeline.plan import PipelinePlan
 from autotag.reference.searcher import SearchOptions
@@ -72,25 +71,6 @@ def test_an_archive_without_tags_has_nothing_to_compare(plan: PipelinePlan, arch
     shard(archive, "00000", {"a": (coloured("red", 1), [])})
     build(plan, "00000")
     assert leave_one_out(plan, 10, RULES, SEARCH).agreement.images == 0
-
-
-def test_tags_are_looked_for_beyond_the_shards_that_are_read_first(
-    plan: PipelinePlan, archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(measure_reference, "MAX_SHARDS_READ", 2)
-    for number in range(4):
-        tags = ["red"] if number == 2 else []
-        shard(archive, f"0000{number}", {f"k{number}": (coloured("red", number), tags)})
-    build(plan, "00000", "00001", "00002", "00003")
-    assert leave_one_out(plan, 10, RULES, SEARCH).agreement.images == 1
-
-
-def test_a_shard_that_is_embedded_no_more_is_named(plan: PipelinePlan, archive: Archive) -> None:
-    colour_shard(archive, "00000", 0, each=1)
-    build(plan, "00000")
-    plan.layout.source(plan.model_id).embeddings("00000").unlink()
-    with pytest.raises(MissingInputError, match="source_embeddings of 00000"):
-        leave_one_out(plan, 10, RULES, SEARCH)
 
 
 def test_the_measure_believes_no_receipt(

@@ -8,7 +8,7 @@ import pytest
 
 from autotag.domain.ledger_entries import Action, Decision, EffectiveTag, Proposal
 from autotag.domain.schemas import EVIDENCE
-from autotag.domain.votes import VoteRules
+from autotag.domain.vote_rules import VoteRules
 from autotag.errors import BadTagsError, CountsDoNotCloseError, MissingInputError, ModelMismatchError
 from autotag.pipeline.label_vectors import labels_fingerprint
 from autotag.pipeline.list_target_images import list_target_images

@@ -12,7 +12,7 @@ import pytest
 from autotag.domain.schemas import EVIDENCE
 from autotag.domain.threshold_table import ThresholdTable
 from autotag.domain.thresholds import FittedThreshold
-from autotag.domain.votes import VoteRules
+from autotag.domain.vote_rules import VoteRules
 from autotag.errors import CorruptIndexError, MissingInputError, ModelMismatchError
 from autotag.pipeline.embed_target import embeddings_fingerprint
 from autotag.pipeline.list_target_images import list_target_images

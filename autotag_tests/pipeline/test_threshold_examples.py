@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autotag.domain.votes import VoteRules
+from autotag.domain.vote_rules import VoteRules
 from autotag.errors import UsageError
 from autotag.models.fakes import FakeEmbedder
+from autotag.pipeline.archive_sample import sample_archive
 from autotag.pipeline.label_vectors import label_vectors
-from autotag.pipeline.measure_reference import sample_archive
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.threshold_examples import (
     label_examples,

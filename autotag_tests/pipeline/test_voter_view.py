@@ -1,5 +1,6 @@
 """Searching voters beside the archive: exactly, without the images' own, and told in the order asked for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,18 @@ FAR = [0, 0xFFFF, 0xFFFF << 24, 0xFFFF << 40, 2**64 - 1]
 
 
 def voters(
-    phash: list[int], image: list[int], tags: list[list[str]] | None = None, dim: int = 6
+    phash: list[int],
+    image: list[int],
+    tags: list[list[str]] | None = None,
+    dim: int = 6,
+    *,
+    archived: Sequence[int] = (),
+    rejected: list[list[str]] | None = None,
 ) -> ApprovedVoters:
+    """The first ones have the bytes of the archive's images `archived`."""
     chance = np.random.default_rng(len(image))
-    media = [f"{number + 1000:064x}" for number in range(len(phash))]
+    numbers = [*archived, *range(1000, 1000 + len(phash) - len(archived))]
+    media = [f"{number:064x}" for number in numbers]
     index = [image[:place].count(each) for place, each in enumerate(image)]
     regions = pa.table(
         {
@@ -41,7 +50,7 @@ def voters(
         fingerprint="f",
         media_ids=media,
         tags=tags or [["leaf"]] * len(phash),
-        rejected=[[]] * len(phash),
+        rejected=rejected or [[]] * len(phash),
         phash=np.array(phash, np.uint64),
         image=np.array(image, np.int64),
         regions=regions,
@@ -111,3 +120,31 @@ def test_carriers_count_archive_and_voters_whether_found_or_not(tmp_path: Path) 
     view = VoterView(mapping, hits, found, of_voters)
     carriers = dict(zip(view.tag_names, view.archive.carriers.tolist(), strict=True))
     assert carriers == {"a": 3, "leaf": 2, "rare": 2}
+
+
+def carriers(view: VoterView) -> dict[str, int]:
+    return dict(zip(view.tag_names, view.archive.carriers.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("of_archive", [0, 1], ids=["archive image found", "archive image not found"])
+@pytest.mark.parametrize("of_voters", [0, 1], ids=["voter found", "voter not found"])
+def test_a_voter_of_the_bytes_of_an_archive_image_is_one_carrier_with_it(
+    tmp_path: Path, of_archive: int, of_voters: int
+) -> None:
+    mapping = mapping_of(tmp_path, [(0, phash, ["x"]) for phash in FAR[:4]])
+    found = voters([FAR[0], FAR[4]], [0, 1], [["x"], ["leaf"]], archived=[0])
+    # Of the archive image 2 is always there, so that the tag is known.
+    hits = SearchHits(np.array([[0.9, 0.8]], np.float32), np.array([[of_archive, 2]]))
+    view = VoterView(mapping, hits, found, SearchHits(np.array([[0.7]], np.float32), np.array([[of_voters]])))
+    assert carriers(view)["x"] == 4
+    found = voters([FAR[0], FAR[4]], [0, 1], [["leaf"], ["leaf"]], archived=[0], rejected=[["x"], []])
+    view = VoterView(mapping, hits, found, SearchHits(np.array([[0.7]], np.float32), np.array([[of_voters]])))
+    assert carriers(view)["x"] == 3
+
+
+def test_a_tag_that_only_a_voter_brings_in_is_not_counted_twice_for_its_archive_image(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, [(0, FAR[0], ["x"]), (0, FAR[1], ["x"]), (0, FAR[2], ["other"])])
+    found = voters([FAR[0]], [0], [["x"]], archived=[0])
+    hits = SearchHits(np.array([[0.9]], np.float32), np.array([[2]]))
+    view = VoterView(mapping, hits, found, SearchHits(np.array([[0.7]], np.float32), np.array([[0]])))
+    assert carriers(view) == {"other": 1, "x": 2}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from autotag.domain.identity import folder_key
 from autotag.domain.ledger_entries import Action, Decision, Proposal
 from autotag.domain.schemas import label_scores
 from autotag.errors import MissingInputError, ModelMismatchError
@@ -61,6 +62,13 @@ def score(plan: PipelinePlan, media: dict[str, str], model_id: str = "") -> None
 def rows_of(plan: PipelinePlan) -> list[dict[str, str]]:
     data = plan.layout.folder_tables("trip/one").review_sheet.read_bytes()
     return list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline="")))
+
+
+def test_without_a_ledger_nothing_is_approved(plan: PipelinePlan, folders: Folders) -> None:
+    listed(plan, folders)
+    written = write_review_sheet(plan, "trip/one", "run1", None)
+    assert (written.counts.made, written.approved) == (3, 0)
+    assert [row["approved_labels"] for row in rows_of(plan)] == [""] * 3
 
 
 def test_every_image_of_the_manifest_is_a_row_by_file(
@@ -171,3 +179,15 @@ def test_the_model_of_the_settings_is_named(plan: PipelinePlan, folders: Folders
     listed(plan, folders)
     write_review_sheet(replace(plan, model_id="a+b"), "trip/one", "run1", ledger)
     assert rows_of(plan)[0]["model_name"] == "a+b"
+
+
+def test_a_folder_whose_name_is_no_utf8_has_a_sheet(
+    plan: PipelinePlan, folders: Folders, ledger: TagLedger
+) -> None:
+    folders.make("trip/caf\udce9", {"b.png": picture(1)})
+    key = folder_key("trip/caf\udce9")
+    list_target_images(plan, key)
+    assert write_review_sheet(plan, key, "run1", ledger).counts.made == 1
+    data = plan.layout.folder_tables(key).review_sheet.read_bytes()
+    (row,) = csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""))
+    assert row["path"] == f"{folders.data}/target/trip/caf\\xe9/b.png"

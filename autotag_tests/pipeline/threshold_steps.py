@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from autotag.domain.ledger_entries import Action, Decision, Proposal
 from autotag.domain.threshold_table import ThresholdTable
-from autotag.domain.votes import VoteRules
+from autotag.domain.vote_rules import VoteRules
 from autotag.pipeline.fit_thresholds import FittedTable, KnownExamples, fit_tag_thresholds, known_examples
 from autotag.pipeline.plan import PipelinePlan
 from autotag.reference.searcher import SearchOptions
+from autotag.review.ledger.place import ledger_url
+from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
 from autotag_tests.conftest import Archive
 from autotag_tests.pipeline.reference_steps import build, coloured, shard
@@ -52,3 +55,20 @@ def fit(plan: PipelinePlan, settings: Settings) -> FittedTable:
 def table(plan: PipelinePlan, settings: Settings) -> ThresholdTable:
     """tag_thresholds, and its table."""
     return fit(plan, settings).table
+
+
+def changed(settings: Settings, section: str, **values: object) -> Settings:
+    """The settings with other values in a section."""
+    part = getattr(settings, section).model_copy(update=values)
+    return settings.model_copy(update={section: part})
+
+
+def decide(
+    plan: PipelinePlan, settings: Settings, action: Action, score: float = 0.9, images: int = 1
+) -> None:
+    """A person says the same of `red` on some images for which the vote proposed it."""
+    media = [f"{number:064d}" for number in range(images)]
+    with TagLedger.open(ledger_url(settings, plan.layout)) as ledger:
+        proposals = [Proposal(each, "red", "vote", score) for each in media]
+        ledger.propose("r1", plan.model_id, media, ["vote"], proposals)
+        ledger.decide([Decision(each, "red", action) for each in media], "me")

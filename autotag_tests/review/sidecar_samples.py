@@ -11,7 +11,7 @@ from autotag.review.sidecars.exiftool_session import ExifToolSession
 from autotag.review.sidecars.fields import FieldValues
 from autotag.review.sidecars.place import SidecarPlace
 from autotag.review.sidecars.plan import KeptPlan, PlannedSidecar, SidecarPlaces, SidecarTask, plan_sidecars
-from autotag.review.sidecars.runs import SidecarRun, new_run_name, owned_keywords
+from autotag.review.sidecars.runs import SidecarRun, new_run_name, owned_keywords, sidecar_runs
 from autotag.review.sidecars.undo import UndoneSidecar, undo_sidecars
 from autotag.review.sidecars.write import write_sidecars
 from autotag.review.sidecars.xml_packet import read_packet
@@ -106,17 +106,28 @@ class Desk:
             (self.folder / name).write_bytes(b"image " + name.encode("utf-8", "surrogateescape"))
 
     def plan(
-        self, approved: Mapping[str, Sequence[str]], expected: KeptPlan | None = None
+        self,
+        approved: Mapping[str, Sequence[str]],
+        expected: KeptPlan | None = None,
+        *,
+        set_damaged_aside: bool = False,
     ) -> list[PlannedSidecar]:
         owned = owned_keywords(self.runs, self.place, self.place)
         return plan_sidecars(
-            self.places, SidecarTask(approved, frozenset(self.place.names()), owned, expected)
+            self.places,
+            SidecarTask(
+                approved, frozenset(self.place.names()), owned, expected, set_damaged_aside=set_damaged_aside
+            ),
         )
 
     def write(
-        self, approved: Mapping[str, Sequence[str]], expected: KeptPlan | None = None
+        self,
+        approved: Mapping[str, Sequence[str]],
+        expected: KeptPlan | None = None,
+        *,
+        set_damaged_aside: bool = False,
     ) -> list[PlannedSidecar]:
-        return self.carry_out(self.plan(approved, expected))
+        return self.carry_out(self.plan(approved, expected, set_damaged_aside=set_damaged_aside))
 
     def carry_out(self, planned: Sequence[PlannedSidecar]) -> list[PlannedSidecar]:
         self.run = SidecarRun(self.runs / new_run_name())
@@ -125,6 +136,9 @@ class Desk:
 
     def undo(self, run: SidecarRun | None = None) -> list[UndoneSidecar]:
         return undo_sidecars(run or self.run, self.place, self.place)
+
+    def all_runs(self) -> list[SidecarRun]:
+        return sidecar_runs(self.runs)
 
     def names(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())
@@ -135,3 +149,9 @@ class Desk:
 
 def states(sidecars: Sequence[PlannedSidecar] | Sequence[UndoneSidecar]) -> dict[str, int]:
     return dict(Counter(each.state for each in sidecars))
+
+
+def original(path: Path) -> tuple[bytes, int, int, int, int]:
+    """A file as it is, with all that a touch would change."""
+    at = path.lstat()
+    return path.read_bytes(), at.st_mtime_ns, at.st_ctime_ns, at.st_mode, at.st_ino

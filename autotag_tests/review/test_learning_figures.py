@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autotag.domain.ledger_entries import Action, Decision, Proposal
+from autotag.domain.ledger_entries import ANY_TAG, Action, Decision, Proposal
 from autotag.review.learning_figures import learning_figures
 from autotag.review.ledger import tag_ledger as ledger_module
 from autotag.review.ledger.database import LedgerDatabase
@@ -108,6 +108,14 @@ def test_a_tag_that_nobody_proposed_is_decided_but_not_judged(ledger: TagLedger)
     say(ledger, Action.ADD, "bird", IMAGES[:2])
     found = row(ledger, "bird")
     assert (found["approved"], found["judged_before"], found["judged_after"]) == (2, 0, 0)
+
+
+def test_an_image_of_which_there_is_nothing_to_say_is_decided_and_has_no_tag_more(ledger: TagLedger) -> None:
+    say(ledger, Action.ADD, "bird", IMAGES[:1])
+    say(ledger, Action.REJECT, ANY_TAG, IMAGES[1:3])
+    found = learning_figures(ledger)
+    assert found.by_tag["tag"].to_pylist() == ["bird"]
+    assert (found.tags_decided, found.images_decided, found.decisions) == (1, 3, 3)
 
 
 def test_decisions_per_minute_leave_out_pauses_and_what_opens_a_sitting(

@@ -3,10 +3,12 @@
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autotag.errors import MissingInputError, RejectedImageError
 from autotag.pipeline.plan import PipelinePlan
-from autotag.storage.folder_files import folder_signature, list_files, read_file
+from autotag.storage.folder_files import folder_signature, list_files, printable, read_file, unprinted
 from autotag_tests.conftest import Folders
 
 
@@ -31,3 +33,10 @@ def test_a_signature_changes_with_names_sizes_and_times(plan: PipelinePlan, fold
     (path / "p001.png").rename(path / "q.png")
     seen.append(folder_signature(list_files(folder)))
     assert len(set(seen)) == 3
+
+
+@given(st.binary(max_size=12).filter(lambda name: b"\\" not in name))
+def test_a_name_that_is_no_utf8_is_spelled_out_and_found_again(name: bytes) -> None:
+    text = os.fsdecode(name)
+    printable(text).encode("utf-8")
+    assert unprinted(printable(text)) == text

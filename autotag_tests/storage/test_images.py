@@ -1,75 +1,22 @@
-"""Safe decoding: every kind of picture becomes RGB, every bad file becomes a reject."""
+"""Decoding: every kind of picture becomes RGB, upright, on white."""
 
-import io
 import struct
 import subprocess
 import sys
 import types
-import warnings
-import zlib
-from collections.abc import Callable
 
-import imagehash
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import Image
 
-from autotag.errors import RejectedImageError, RetryableError
 from autotag.storage import images
 from autotag.storage.images import (
     FORMATS,
-    DecodedImage,
-    ImageHeader,
-    ImageLimits,
     decode_image,
-    decode_small,
     perceptual_hash,
     probe_image,
-    quick_perceptual_hash,
 )
-
-LIMITS = ImageLimits()
-SMALL = ImageLimits(max_bytes=1_000_000, max_pixels=1_000_000, min_side_px=1)
-
-
-def picture(width: int = 40, height: int = 24) -> Image.Image:
-    """A gradient with a red top-left corner, so that every turn can be told."""
-    ys, xs = np.mgrid[0:height, 0:width]
-    pixels = np.stack([xs * 255 // max(width - 1, 1), ys * 255 // max(height - 1, 1), 0 * xs + 90], axis=-1)
-    pixels[: height // 3, : width // 3] = (255, 0, 0)
-    return Image.fromarray(pixels.astype(np.uint8))
-
-
-def encoded(image: Image.Image, format: str, **options: object) -> bytes:
-    """The file an image becomes."""
-    stream = io.BytesIO()
-    image.save(stream, format, **options)
-    return stream.getvalue()
-
-
-def png(width: int, height: int, bit_depth: int, colour_type: int, rows: bytes) -> bytes:
-    """A PNG written by hand, for the kinds Pillow does not write."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", width, height, bit_depth, colour_type, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
-
-
-def reason(data: bytes, limits: ImageLimits = LIMITS) -> str:
-    """Why an image is refused."""
-    with pytest.raises(RejectedImageError) as caught:
-        decode_image(data, limits)
-    assert caught.value.stage == "decode"
-    return caught.value.reason
+from autotag_tests.storage.picture_files import LIMITS, encoded, picture, png, reason
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -208,157 +155,6 @@ def test_an_image_one_pixel_wide_is_decoded_and_hashed() -> None:
     assert len(perceptual_hash(found.pixels[:1])) == 16
 
 
-def test_an_empty_file_is_refused() -> None:
-    assert "empty" in reason(b"")
-
-
-def test_what_is_no_image_is_refused_whatever_it_is() -> None:
-    for data in (b"<html>404</html>", b"%PDF-1.7", b"\0" * 5000, b"P6\n2 2\n255\n" + bytes(12)):
-        assert "known kind" in reason(data)
-
-
-def test_formats_that_are_not_listed_are_refused() -> None:
-    assert "known kind" in reason(encoded(picture(), "PPM"))
-    assert "known kind" in reason(encoded(picture(), "ICO"))
-
-
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
-def test_a_truncated_file_is_refused(format: str) -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    data = encoded(Image.fromarray(noise), format)
-    assert reason(data[: len(data) // 2])
-
-
-def test_a_truncated_file_is_refused_though_another_library_allows_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    data = encoded(Image.fromarray(noise), "JPEG")
-    assert "truncated" in reason(data[: len(data) // 2])
-
-
-def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    bomb = png(50_000, 50_000, 8, 2, b"")
-    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("pixels were decoded"))
-    assert "larger than allowed" in reason(bomb)
-    assert "12000 x 12000 px" in reason(png(12_000, 12_000, 1, 0, b""), ImageLimits(max_pixels=100_000_000))
-    with pytest.raises(RejectedImageError):
-        probe_image(bomb, LIMITS)
-
-
-def test_limits_above_pillows_own_are_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert decode_image(encoded(picture(), "PNG"), SMALL).width == 40
-    assert SMALL.max_pixels == Image.MAX_IMAGE_PIXELS
-
-
-def test_long_files_and_small_sides_are_refused() -> None:
-    data = encoded(picture(), "PNG")
-    assert "bytes" in reason(data, ImageLimits(max_bytes=len(data) - 1))
-    assert "at least 25" in reason(data, ImageLimits(min_side_px=25))
-    assert decode_image(data, ImageLimits(max_bytes=len(data), max_pixels=960, min_side_px=24)).height == 24
-
-
-def outcome(
-    read: Callable[[bytes, ImageLimits], DecodedImage | ImageHeader], data: bytes
-) -> DecodedImage | ImageHeader | str:
-    """The picture, or why there is none; any other exception is a failure of the test."""
-    try:
-        return read(data, SMALL)
-    except RejectedImageError as error:
-        return error.reason
-
-
-FILES = [encoded(picture(), name) for name in FORMATS] + [
-    encoded(picture().convert("P"), "GIF", save_all=True, append_images=[picture().convert("P")]),
-    encoded(picture(), "TIFF", compression="tiff_lzw"),
-    encoded(picture().convert("CMYK"), "JPEG", exif=Image.Exif()),
-]
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    file=st.sampled_from(FILES),
-    changes=st.lists(
-        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12
-    ),
-    kept=st.floats(0.05, 1),
-)
-@pytest.mark.filterwarnings("ignore")
-def test_a_damaged_file_is_a_picture_or_a_reject_and_nothing_else(
-    file: bytes, changes: list[tuple[float, int]], kept: float
-) -> None:
-    data = bytearray(file[: max(1, int(len(file) * kept))])
-    for place, value in changes:
-        data[int(place * len(data))] = value
-    for read in (decode_image, probe_image):
-        found = outcome(read, bytes(data))
-        if isinstance(found, str):
-            continue
-        assert found.width * found.height <= SMALL.max_pixels
-        if isinstance(found, DecodedImage):
-            assert found.pixels.shape == (found.height, found.width, 3)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"RIFF"]),
-    st.binary(),
-)
-@pytest.mark.filterwarnings("ignore")
-def test_random_bytes_are_rejected_or_decoded(start: bytes, rest: bytes) -> None:
-    assert outcome(decode_image, start + rest)
-
-
-def test_the_hash_depends_on_the_pixels_alone_and_survives_recompression() -> None:
-    noise = np.random.default_rng(1).integers(0, 255, (12, 16, 3), dtype=np.uint8)
-    image = Image.fromarray(noise).resize((640, 480), Image.Resampling.BICUBIC)
-    pixels = np.asarray(image)
-    exact = perceptual_hash(pixels)
-    assert exact == perceptual_hash(decode_image(encoded(image, "PNG"), LIMITS).pixels)
-    assert exact == perceptual_hash(pixels.copy())
-    assert len(exact) == 16
-    plain = imagehash.phash(image)
-    worse = perceptual_hash(
-        decode_image(encoded(image.resize((320, 240)), "JPEG", quality=50), LIMITS).pixels
-    )
-    assert imagehash.hex_to_hash(worse) - imagehash.hex_to_hash(exact) <= 4
-    assert imagehash.hex_to_hash(exact) - plain <= 4
-    other = perceptual_hash(np.ascontiguousarray(pixels[:, ::-1]))
-    assert imagehash.hex_to_hash(other) - imagehash.hex_to_hash(exact) > 16
-
-
-def test_the_quick_hash_is_close_to_the_hash_of_all_pixels_and_repeats() -> None:
-    noise = np.random.default_rng(2).integers(0, 255, (12, 16, 3), dtype=np.uint8)
-    image = Image.fromarray(noise).resize((1600, 1200), Image.Resampling.BICUBIC)
-    for data in (encoded(image, "JPEG"), encoded(image.convert("L"), "JPEG"), encoded(image, "PNG")):
-        quick = quick_perceptual_hash(data, LIMITS)
-        assert quick == quick_perceptual_hash(data, LIMITS)
-        full = perceptual_hash(decode_image(data, LIMITS).pixels)
-        assert imagehash.hex_to_hash(quick) - imagehash.hex_to_hash(full) <= 4
-
-
-def test_the_quick_hash_turns_the_picture_upright() -> None:
-    noise = np.random.default_rng(3).integers(0, 255, (12, 16, 3), dtype=np.uint8)
-    image = Image.fromarray(noise).resize((800, 600), Image.Resampling.BICUBIC)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    turned = encoded(image.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif)
-    distance = imagehash.hex_to_hash(quick_perceptual_hash(turned, LIMITS)) - imagehash.hex_to_hash(
-        quick_perceptual_hash(encoded(image, "JPEG"), LIMITS)
-    )
-    assert distance <= 4
-
-
-def test_the_quick_hash_refuses_what_decoding_refuses() -> None:
-    for data in (b"", b"<html>", png(50_000, 50_000, 8, 2, b""), FILES[0][:300]):
-        with pytest.raises(RejectedImageError):
-            quick_perceptual_hash(data, LIMITS)
-
-
 def test_images_can_be_imported_without_tables_or_engines() -> None:
     heavy = "pyarrow pydantic dagster ray torch cv2 imagehash scipy"
     code = f"import sys, autotag.storage.images; sys.exit(' '.join(set('{heavy}'.split()) & set(sys.modules)) or 0)"
@@ -374,63 +170,3 @@ def test_an_opener_that_ultralytics_put_in_place_is_not_used(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "ultralytics.utils.patches", patches)
     monkeypatch.setattr(Image, "open", installs_packages)
     assert "known kind" in reason(b"<html>404</html>")
-
-
-@pytest.mark.parametrize("read", [decode_image, probe_image, quick_perceptual_hash])
-def test_memory_that_runs_out_is_not_the_images_fault(read, monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_much(*_: object, **__: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(images, "_pillow_open", lambda: too_much)
-    with pytest.raises(RetryableError, match=r"\[images\] max_pixels.*run the step again"):
-        read(encoded(picture(), "PNG"), LIMITS)
-
-
-def photograph(width: int, height: int) -> Image.Image:
-    """Smooth colours, which JPEG and shrinking change little."""
-    ys, xs = np.mgrid[0:height, 0:width]
-    pixels = np.stack([xs * 255 // max(1, width - 1), ys * 255 // max(1, height - 1), 0 * xs + 90], axis=-1)
-    return Image.fromarray(pixels.astype(np.uint8))
-
-
-@settings(max_examples=40)
-@given(st.integers(1, 900), st.integers(1, 900), st.sampled_from(["JPEG", "PNG"]), st.integers(1, 8))
-def test_a_small_picture_has_the_long_edge_wanted_or_less_and_its_own_shape(
-    width: int, height: int, form: str, orientation: int
-) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = encoded(photograph(width, height), form, exif=exif)
-    small, whole = decode_small(data, LIMITS, 128), decode_image(data, LIMITS)
-    assert max(small.width, small.height) == min(128, max(whole.width, whole.height))
-    scale = max(small.width, small.height) / max(whole.width, whole.height)
-    assert abs(min(small.width, small.height) - min(whole.width, whole.height) * scale) <= 1
-    assert (small.width > small.height) == (whole.width > whole.height) or abs(small.width - small.height) < 2
-    if min(width, height) >= 16:  # from edge to edge of a sliver, colours are not smooth
-        corner, same = small.pixels[0, 0].astype(int), whole.pixels[0, 0].astype(int)
-        assert np.abs(corner - same).max() < 40
-
-
-def test_a_large_jpeg_is_shrunk_to_what_shrinking_all_its_pixels_gives() -> None:
-    data = encoded(photograph(2000, 1500), "JPEG", quality=95)
-    small = decode_small(data, LIMITS, 300).pixels
-    whole = Image.fromarray(decode_image(data, LIMITS).pixels).resize((300, 225), Image.Resampling.LANCZOS)
-    assert small.shape == (225, 300, 3)
-    assert np.abs(small.astype(int) - np.asarray(whole).astype(int)).mean() < 2
-
-
-def test_a_small_picture_of_a_transparent_one_lies_on_white() -> None:
-    clear = Image.new("RGBA", (400, 400), (10, 20, 30, 0))
-    assert (decode_small(encoded(clear, "PNG"), LIMITS, 100).pixels == 255).all()
-
-
-@pytest.mark.parametrize("cut", [0, 100, 0.5, 0.9])
-def test_a_small_picture_of_a_damaged_file_is_a_reject(cut: float) -> None:
-    data = encoded(photograph(600, 400), "JPEG")
-    with pytest.raises(RejectedImageError, match="decode"):
-        decode_small(data[: int(len(data) * cut) if isinstance(cut, float) else cut], LIMITS, 100)
-
-
-def test_limits_hold_for_small_pictures_too() -> None:
-    with pytest.raises(RejectedImageError, match="at most"):
-        decode_small(encoded(photograph(2000, 1000), "PNG"), SMALL, 100)

@@ -4,12 +4,21 @@ import pytest
 
 from autotag.errors import BadLabelsError
 from autotag.settings import Settings
-from autotag.storage.label_files import label_file, read_labels
+from autotag.storage.label_files import is_without_labels, label_file, read_labels
 
 
 def test_the_file_is_named_relative_to_the_settings(tmp_path: Path) -> None:
     (tmp_path / "autotag.toml").write_text('[labels]\nfile = "words/mine.txt"\n')
     assert label_file(Settings.load(tmp_path / "autotag.toml")) == tmp_path / "words" / "mine.txt"
+
+
+def test_nobody_asked_for_labels_where_no_list_is_named_and_none_lies_there(tmp_path: Path) -> None:
+    (tmp_path / "autotag.toml").write_text("")
+    assert is_without_labels(Settings.load(tmp_path / "autotag.toml"))
+    (tmp_path / "labels.txt").write_text("bird\n")
+    assert not is_without_labels(Settings.load(tmp_path / "autotag.toml"))
+    (tmp_path / "autotag.toml").write_text('[labels]\nfile = "words/mine.txt"\n')
+    assert not is_without_labels(Settings.load(tmp_path / "autotag.toml"))
 
 
 def test_a_file_of_labels_is_read(tmp_path: Path) -> None:

@@ -85,10 +85,14 @@ def test_a_later_process_of_the_same_number_is_not_the_writer(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("store", ["local", "memory"])
-def test_the_files_that_are_there_are_told_from_those_that_are_not(store: str, tmp_path: Path) -> None:
+def test_files_that_are_there_are_told_from_those_that_are_not_or_have_lost_their_content(
+    store: str, tmp_path: Path
+) -> None:
     directory = UPath(tmp_path / "d") if store == "local" else UPath("memory://names-there/d")
     assert names_there(directory, ["a"]) == set()
     for name in ("a.jpg", "-b [*].jpg", "c.jpg"):
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_bytes(b"x")
-    assert names_there(directory, ["a.jpg", "-b [*].jpg", "missing.jpg"]) == {"a.jpg", "-b [*].jpg"}
+    (directory / "lost.jpg").write_bytes(b"")
+    wanted = ["a.jpg", "-b [*].jpg", "missing.jpg", "lost.jpg"]
+    assert names_there(directory, wanted) == {"a.jpg", "-b [*].jpg"}

@@ -166,8 +166,48 @@ def test_a_damaged_file_is_not_current(path: UPath, damage: bytes) -> None:
     assert not is_current(path, "")
     with pytest.raises(PermanentError, match=r"(?s)t\.parquet is damaged.*materialise cats again"):
         read_table(path, made_by="cats")
-    with pytest.raises(PermanentError, match=r"(?s)t\.parquet is damaged.*materialise its asset again"):
-        count_rows(path)
+    for read in (count_rows, read_schema, lambda path: list(iter_batches(path, ["n"]))):
+        with pytest.raises(PermanentError, match=r"(?s)t\.parquet is damaged.*the asset that made it again"):
+            read(path)
+    with pytest.raises(PermanentError, match=r"(?s)t\.parquet is damaged.*materialise cats again"):
+        list(iter_batches(path, ["n"], made_by="cats"))
+
+
+def test_pages_that_are_damaged_below_a_whole_footer_are_told_where_they_are_read(path: UPath) -> None:
+    write_table(path, rows(*range(100)), SCHEMA, Stamp("t", fingerprint="x"))
+    data = bytearray(path.read_bytes())
+    page = pq.read_metadata(str(path)).row_group(0).column(1).data_page_offset
+    data[page : page + 8] = bytes(8)
+    path.write_bytes(bytes(data))
+    assert is_current(path, "x")
+    with pytest.raises(PermanentError, match=r"(?s)t\.parquet is damaged.*materialise cats again"):
+        read_table(path, made_by="cats")
+    with pytest.raises(PermanentError, match=r"(?s)t\.parquet is damaged.*materialise cats again"):
+        list(iter_batches(path, ["n"], made_by="cats"))
+
+
+def test_memory_that_runs_out_says_nothing_against_the_file(
+    path: UPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table(path, rows(1), SCHEMA, Stamp("t"))
+
+    def too_large(*args: object, **kwargs: object) -> None:
+        raise pa.ArrowMemoryError("malloc of size 9 failed")
+
+    monkeypatch.setattr(pq, "read_table", too_large)
+    with pytest.raises(MemoryError, match="malloc"):
+        read_table(path)
+
+
+def test_what_the_reader_of_rows_raises_is_left_as_it_is(path: UPath) -> None:
+    write_table(path, rows(*range(9)), SCHEMA, Stamp("t"))
+
+    def read_until_the_disk_is_full() -> None:
+        for _ in iter_batches(path, ["n"], 2):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        read_until_the_disk_is_full()
 
 
 def test_a_cut_off_file_is_not_current(path: UPath) -> None:

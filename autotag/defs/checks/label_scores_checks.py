@@ -1,5 +1,7 @@
 """Checks of label_scores."""
 
+from functools import partial
+
 import dagster as dg
 
 from autotag.defs.assets.review.label_scores import label_scores
@@ -14,4 +16,4 @@ def label_scores_every_embedded_image_is_scored(
     """One row an embedded image, and every cosine a number in [-1, 1]."""
     from autotag.pipeline.audit_label_scores import audit_label_scores
 
-    return audit_partitions(context, runtime, audit_label_scores)
+    return audit_partitions(context, runtime, partial(audit_label_scores, settings=runtime.settings))

@@ -1,5 +1,6 @@
 """An audit of a run's partitions as the result of one asset check."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -19,16 +20,20 @@ def audit_partitions(
     runtime: AutotagRuntime,
     auditor: "Auditor",
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    *,
+    partitions: Sequence[str] | None = None,
 ) -> dg.AssetCheckResult:
     """Audit the partitions of this run; without any (the check was started by itself), those that are materialised.
+
+    Of an asset without partitions, `partitions` is what its one result is called.
 
     A table that is not there is a fault: the check stands behind its asset.
     """
     with failures():
         plan = runtime.plan(context)
         items, faults = 0, []
-        partitions = _partitions(context)
-        for partition in partitions:
+        names = _partitions(context) if partitions is None else partitions
+        for partition in names:
             try:
                 audit = auditor(plan, partition)
             except MissingInputError as error:
@@ -37,7 +42,7 @@ def audit_partitions(
             items += audit.items
             faults += [f"{partition}: {fault}" for fault in audit.faults]
     facts: dict[str, dg.MetadataValue | int] = {
-        "partitions": len(partitions),
+        "partitions": len(names),
         "rows": items,
         "faults": len(faults),
     }

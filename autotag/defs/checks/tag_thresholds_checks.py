@@ -23,10 +23,10 @@ def keeps_target_precision(
 ) -> dg.AssetCheckResult:
     """Fitted to one half of the images and measured on the other: tags of 50 examples or more are right as often as asked."""
     from autotag.domain.held_out import ENOUGH_EXAMPLES
-    from autotag.pipeline.fit_thresholds import read_fitted
+    from autotag.pipeline.fit_thresholds import fit_rules, read_fitted
 
     with failures():
-        fitted = read_fitted(runtime.plan(context))
+        fitted = read_fitted(runtime.plan(context), fit_rules(runtime.settings).target_precision)
     found, asked = fitted.held_out, fitted.table.target_precision
     wrong = [fault for source, held in found.items() if (fault := fault_of(source, held, asked))]
     unsaid = [source for source, held in found.items() if held.given < ENOUGH_EXAMPLES]

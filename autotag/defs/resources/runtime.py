@@ -14,7 +14,7 @@ from autotag.settings import Settings
 if TYPE_CHECKING:
     from autotag.compute.engine import Engine
     from autotag.compute.ray_session import RaySpec
-    from autotag.domain.votes import VoteRules
+    from autotag.domain.vote_rules import VoteRules
     from autotag.pipeline.plan import PipelinePlan
     from autotag.reference.searcher import SearchOptions
 
@@ -100,7 +100,7 @@ class AutotagRuntime(dg.ConfigurableResource):
 
     def vote_rules(self) -> "VoteRules":
         """The settings' rules of the vote."""
-        from autotag.domain.votes import VoteRules
+        from autotag.domain.vote_rules import VoteRules
 
         tagging = self.settings.tagging
         return VoteRules(

@@ -42,6 +42,7 @@ class EventWriter:
             slot: what it changes.
             action: what it does.
             proposal: of a machine's event: the number of its pass, the score and the evidence; no score where it withdraws.
+                A person's has the evidence alone.
             restores: the earlier event that stands again; without it, the new one stands.
         """
         pass_number, score, evidence = proposal or (None, None, "")

@@ -1,50 +1,27 @@
 """The ledger's database: opened, checked, read and written under transactions, its errors told as sentences."""
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, select, text
-from sqlalchemy.exc import DBAPIError, OperationalError
 from upath import UPath
 
-from autotag.errors import (
-    AutotagError,
-    BadLedgerError,
-    InUseError,
-    MissingInputError,
-    RetryableError,
-    SettingsError,
-    UnwritableRootError,
-)
+from autotag.errors import BadLedgerError, InUseError, MissingInputError, SettingsError
 from autotag.review.ledger.place import parse_url
+from autotag.review.ledger.refusals import NO_LEDGER, place_of, told
 from autotag.review.ledger.tables import FORMAT, formats, metadata
 from autotag.storage.roots import make_directory, told_if_unwritable
 
 _WRITES = "ledger_writes"
 _LOOK_S = 0.05
 _MAGIC = b"SQLite format 3\0"
-_SQLITE = {
-    sqlite3.SQLITE_BUSY: InUseError,
-    sqlite3.SQLITE_LOCKED: InUseError,
-    sqlite3.SQLITE_PERM: UnwritableRootError,
-    sqlite3.SQLITE_READONLY: UnwritableRootError,
-    sqlite3.SQLITE_IOERR: UnwritableRootError,
-    sqlite3.SQLITE_FULL: UnwritableRootError,
-    sqlite3.SQLITE_CANTOPEN: UnwritableRootError,
-    sqlite3.SQLITE_CORRUPT: BadLedgerError,
-    sqlite3.SQLITE_NOTADB: BadLedgerError,
-}
-_POSTGRES = {"55P03": InUseError, "53100": UnwritableRootError, "25006": UnwritableRootError}
-"""By SQLSTATE: lock not available, disk full, read-only transaction."""
-_REMEDIES = {
-    InUseError: "another process is writing to the ledger; try again when it is done",
-    UnwritableRootError: "the ledger cannot be written; make room, make it writable, or set [review] ledger to another place",
-    BadLedgerError: "this is no tag ledger, or it is damaged; bring back a copy, or set [review] ledger to another place",
-}
+_LIBPQ = ("psycopg", "psycopg2")
+"""Drivers that know `connect_timeout`, in whole seconds."""
+_LEAST_CONNECT_S = 2
 
 
 class LedgerDatabase:
@@ -53,7 +30,7 @@ class LedgerDatabase:
     def __init__(self, engine: Engine, timeout_s: float) -> None:
         self._engine = engine
         self._timeout_s = timeout_s
-        self.where = _place(engine.url)
+        self.where = place_of(engine.url)
 
     @classmethod
     def open(cls, url: str, timeout_s: float, *, must_exist: bool) -> Self:
@@ -76,7 +53,7 @@ class LedgerDatabase:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees the ledger as it was at its first query."""
-        with _told(self.where), self._engine.connect() as connection:
+        with told(self.where), self._engine.connect() as connection:
             if not self._is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
@@ -85,8 +62,10 @@ class LedgerDatabase:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that no other writes beside; committed at the end of the block, undone by an error in it."""
-        with _told(self.where), self._engine.connect() as connection:
+        with told(self.where), self._engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
+            if not self._is_sqlite:  # after the lock it has to see what the writer before it wrote
+                connection.execution_options(isolation_level="READ COMMITTED")
             with connection.begin():
                 if not self._is_sqlite:
                     self._lock_out(connection)
@@ -94,7 +73,7 @@ class LedgerDatabase:
 
     def _lock_out(self, connection: Connection) -> None:
         """Postgres has no one writer by itself; a lock that is no table's is there before the tables are."""
-        connection.execute(text(f"SET LOCAL lock_timeout = {int(self._timeout_s * 1000)}"))
+        connection.execute(text(f"SET LOCAL lock_timeout = {max(1, round(self._timeout_s * 1000))}"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('autotag ledger'))"))
 
     def _check(self, must_exist: bool) -> None:
@@ -130,7 +109,7 @@ class LedgerDatabase:
         while True:
             # SQLite's own patience does not hold for this.
             try:
-                with _told(self.where):
+                with told(self.where):
                     connection = self._engine.raw_connection()
                     try:
                         connection.cursor().execute("PRAGMA journal_mode=WAL")
@@ -149,16 +128,25 @@ class LedgerDatabase:
 
 def _engine(url: URL, timeout_s: float) -> Engine:
     if url.get_backend_name() != "sqlite":
-        try:
-            return create_engine(url)
-        except ModuleNotFoundError as error:
-            raise SettingsError(
-                f"[review] ledger: {_place(url)} needs the Python package {error.name}; install it, or use SQLite"
-            ) from error
+        return _server_engine(url, timeout_s)
     engine = create_engine(url, connect_args={"timeout": timeout_s})
     event.listen(engine, "connect", _leave_transactions_to_us)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _server_engine(url: URL, timeout_s: float) -> Engine:
+    patience: dict[str, Any] = {}
+    if url.get_driver_name() in _LIBPQ and "connect_timeout" not in url.query:
+        patience["connect_timeout"] = max(_LEAST_CONNECT_S, math.ceil(timeout_s))
+    try:
+        # A page is open for days: connections that the server has dropped since are made anew.
+        return create_engine(url, connect_args=patience, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"[review] ledger: {place_of(url)} needs the Python package {error.name}; install it"
+            " (autotag[postgres] brings psycopg, for postgresql+psycopg://), or use SQLite"
+        ) from error
 
 
 def _leave_transactions_to_us(connection: sqlite3.Connection, _record: Any) -> None:
@@ -177,7 +165,7 @@ def _prepare_file(path: UPath, must_exist: bool) -> None:
     if path.is_dir():
         raise BadLedgerError(f"{path} is a directory; [review] ledger names the ledger's file")
     if path.exists() and not _may_be_sqlite(path):
-        raise BadLedgerError(f"{path}: {_REMEDIES[BadLedgerError]}")
+        raise BadLedgerError(f"{path}: {NO_LEDGER}")
     make_directory(path.parent)
 
 
@@ -189,34 +177,3 @@ def _may_be_sqlite(path: UPath) -> bool:
 
 def _missing(where: str) -> MissingInputError:
     return MissingInputError(f"there is no tag ledger yet ({where}): the first proposal or decision makes it")
-
-
-def _place(url: URL) -> str:
-    if url.get_backend_name() == "sqlite" and url.database:
-        return str(Path(url.database))
-    return url.render_as_string(hide_password=True)
-
-
-@contextmanager
-def _told(where: str) -> Iterator[None]:
-    """What the database refuses inside the block is told with the place and the remedy."""
-    try:
-        yield
-    except (DBAPIError, sqlite3.Error) as error:
-        if (sentence := _sentence(where, error)) is None:
-            raise
-        raise sentence from error
-
-
-def _sentence(where: str, error: DBAPIError | sqlite3.Error) -> AutotagError | None:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", None)
-    # The lower byte is the kind, the upper ones say more of it.
-    kind = _POSTGRES.get(getattr(cause, "sqlstate", "")) if code is None else _SQLITE.get(code & 0xFF)
-    if kind is not None:
-        return kind(f"{where}: {_REMEDIES[kind]} ({cause})")
-    if isinstance(error, OperationalError) and code is None:
-        return RetryableError(
-            f"{where}: the database does not answer ({cause}); see that it runs, and try again"
-        )
-    return None

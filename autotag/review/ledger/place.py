@@ -12,7 +12,7 @@ from autotag.storage.layout import Layout
 from autotag.storage.roots import is_local
 
 BACKENDS = ("sqlite", "postgresql")
-_REMEDY = "set [review] ledger to an SQLAlchemy URL, such as sqlite:////srv/autotag/ledger.sqlite or postgresql://user@host/name"
+_REMEDY = "set [review] ledger to an SQLAlchemy URL, such as sqlite:////srv/autotag/ledger.sqlite or postgresql+psycopg://user@host/name"
 
 
 def has_place(settings: Settings, layout: Layout) -> bool:

@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 from autotag.domain.ledger_entries import PERSON, Decision, EffectiveTag, LedgerEvent, Proposal
 from autotag.review.ledger.database import LedgerDatabase
-from autotag.review.ledger.decide import check_decisions, write_decisions
+from autotag.review.ledger.decide import check_decisions, refuse_changed, write_decisions
 from autotag.review.ledger.history import (
     all_runs,
     events_of_many,
@@ -32,7 +32,13 @@ from autotag.review.ledger.records import (
     UndoCounts,
 )
 from autotag.review.ledger.undo import write_undo
-from autotag.review.ledger.views import approved_tags, decided_tags, effective_tags, last_decision
+from autotag.review.ledger.views import (
+    approved_tags,
+    decided_tags,
+    effective_tags,
+    evidence_of_approvals,
+    last_decision,
+)
 
 
 class TagLedger:
@@ -47,7 +53,7 @@ class TagLedger:
 
         Args:
             url: SQLAlchemy's, of SQLite or Postgres; see `ledger_url`.
-            timeout_s: how long to wait for another process that writes.
+            timeout_s: how long to wait for another process that writes, and for a server to answer.
             must_exist: make none.
 
         Raises:
@@ -56,6 +62,7 @@ class TagLedger:
             BadLedgerError: a file or database that is no ledger, is damaged, or of a later release.
             InUseError: another process kept it locked for longer than the timeout.
             UnwritableRootError: it cannot be made or opened.
+            RetryableError: its server does not answer, or does not let this user in.
         """
         return cls(LedgerDatabase.open(url, timeout_s, must_exist=must_exist))
 
@@ -110,30 +117,36 @@ class TagLedger:
         *,
         kind: Literal["person", "import"] = PERSON,
         run_id: str | None = None,
+        unchanged_since: int | None = None,
     ) -> str:
         """Write what a person decided, in one transaction.
 
-        The last word counts, and all words stay in the history. A decision that the same person has standing already, and
-        a clear of what nobody decided, add no event.
+        The last word counts, and all words stay in the history. A decision that the same person has standing already, unless
+        it rests on something new, and a clear of what nobody decided, add no event.
 
         Args:
             decisions: approve, reject, add or clear, in order; may be empty.
             by: name of the person, or file of the import.
             kind: "person" or "import".
             run_id: to group several calls; made up where none is given.
+            unchanged_since: of `latest`, when the images were looked at: nothing is written if any of them has a later
+                event, which nobody can add between this check and the writing.
 
         Returns:
             The run id, to undo all of this together.
 
         Raises:
             ValueError: an action of a machine, an empty tag, or nobody's name.
-            UsageError: the run id is another's, or was undone.
+            UsageError: the run id is another's, or was undone; or `ANY_TAG` is to be approved or added.
+            TagsChangedError: somebody said something of one of the images since `unchanged_since`.
             InUseError: another process kept the ledger locked.
             UnwritableRootError: the disk is full or refuses.
         """
         check_decisions(decisions, by, kind)
         named = run_id or _new_id(kind)
         with self._database.writing() as connection:
+            if unchanged_since is not None:
+                refuse_changed(connection, decisions, unchanged_since)
             write_decisions(connection, decisions, (named, kind, by), _now_us())
         return named
 
@@ -172,6 +185,11 @@ class TagLedger:
         """
         with self._database.reading() as connection:
             yield from approved_tags(connection, media_ids)
+
+    def approved_because(self, media_ids: Iterable[str]) -> dict[str, set[str]]:
+        """What approvals and additions rest on whose tags stand approved, by media id; those of runs that were undone not."""
+        with self._database.reading() as connection:
+            return evidence_of_approvals(connection, media_ids)
 
     def decided(self, source: str) -> Iterator[DecidedTag]:
         """Proposals of a source that people have judged, with the score that stood then; only each tag's last word.

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from autotag.domain.ledger_entries import Action, EffectiveTag, Standing
 from autotag.review.ledger.records import DecidedTag
-from autotag.review.ledger.rows import chunks, images_of
+from autotag.review.ledger.rows import chunks, images_of, undone_runs
 from autotag.review.ledger.tables import BY_PEOPLE, IS_BY_PEOPLE, events, images, passes, runs, standing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,6 +96,32 @@ def approved_tags(
         rows = connection.execute(each, execution_options={"yield_per": ROWS_AT_ONCE})
         for media, of_media in itertools.groupby(rows, key=lambda row: row.media_id):
             yield media, tuple(row.tag for row in of_media)
+
+
+def evidence_of_approvals(connection: Connection, media_ids: Iterable[str]) -> dict[str, set[str]]:
+    """See `TagLedger.approved_because`."""
+    word, last = events.alias("word"), events.alias("last")
+    undone = undone_runs(connection)
+    query = (
+        select(images.c.media_id, word.c.evidence, word.c.run)
+        .select_from(standing)
+        .join(last, last.c.number == standing.c.number)
+        .join(
+            word,
+            (word.c.image == standing.c.image)
+            & (word.c.tag == standing.c.tag)
+            & (word.c.source == BY_PEOPLE),
+        )
+        .join(images, images.c.image == standing.c.image)
+        .where(standing.c.source == BY_PEOPLE, last.c.action.in_(_RIGHT), word.c.action.in_(_RIGHT))
+        .where(word.c.evidence != "", word.c.restores.is_(None))
+    )
+    found: dict[str, set[str]] = {}
+    for some in chunks(sorted(set(media_ids))):
+        for media, evidence, run in connection.execute(query.where(images.c.media_id.in_(some))):
+            if run not in undone:
+                found.setdefault(media, set()).add(evidence)
+    return found
 
 
 def decided_tags(connection: Connection, source: str) -> Iterator[DecidedTag]:

@@ -31,6 +31,8 @@ _GUARD = "'"
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _GUARDED = re.compile(rf"{_GUARD}+[=+\-@\t\r]")
 _SCORE_DIGITS = 4
+_LABELS_SHOWN = 5
+"""In `top5_labels`, however many are kept of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class SheetRow:
         rel_path: below the folder.
         width: pixels, after EXIF orientation.
         height: likewise.
-        labels: the best labels, best first; empty where none were scored.
+        labels: the best labels, best first; empty where none were scored. The sheet has five of them at most.
         scores: of these labels.
         approved: tags that people approved or added, by name.
     """
@@ -76,15 +78,16 @@ def unguarded(cell: str) -> str:
 
 
 def _cells(row: SheetRow, run_id: str, model_name: str) -> tuple[object, ...]:
-    scores = [f"{score:.{_SCORE_DIGITS}f}" for score in row.scores]
+    labels = row.labels[:_LABELS_SHOWN]
+    scores = [f"{score:.{_SCORE_DIGITS}f}" for score in row.scores[:_LABELS_SHOWN]]
     return (
         guarded(row.path),
         guarded(row.rel_path),
         row.width,
         row.height,
-        guarded(row.labels[0]) if row.labels else "",
+        guarded(labels[0]) if labels else "",
         scores[0] if scores else "",
-        guarded(join_names(row.labels)),
+        guarded(join_names(labels)),
         PIPE.join(scores),
         guarded(join_names(row.approved)),
         guarded(run_id),

@@ -1,20 +1,22 @@
 """Takes an edited review sheet into the ledger: what its editor changed, and nothing else."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from autotag.domain.identity import folder_key
-from autotag.domain.ledger_entries import IMPORT, EffectiveTag
+from autotag.domain.ledger_entries import ANY_TAG, IMPORT, EffectiveTag
 from autotag.domain.pipe_lists import join_names
-from autotag.errors import BadSheetError, InUseError, UsageError
+from autotag.errors import BadSheetError, InUseError, TagsChangedError, UsageError
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.sheet.exports import ExportedImage, SheetExport, read_export
 from autotag.review.sheet.import_report import FileConflict, ImportReport
 from autotag.review.sheet.label_names import LabelNames
 from autotag.review.sheet.merge import Edit, edit_of, merge
 from autotag.review.sheet.reader import NEEDED, EditedRow, read_sheet
+from autotag.storage.folder_files import printable, unprinted
 from autotag.storage.layout import Layout
 
 MERGES = 5
@@ -64,8 +66,8 @@ def import_sheet(
 ) -> ImportReport:
     """Import a sheet. A second import of the same file changes nothing.
 
-    Where somebody says something of its images between the look at the ledger and the writing, it is looked at again, so that
-    what was rejected meanwhile is a conflict, too.
+    Where somebody says something of its images between the look at the ledger and the writing, nothing is written and it is
+    looked at again, so that what was rejected meanwhile is a conflict, too.
 
     A row with a label that nobody knows is left out whole, unless `options` say otherwise: what looks like one label
     removed and another one added is, more often than not, a slip of the hand. Rows of files with equal bytes are about
@@ -91,9 +93,8 @@ def import_sheet(
         report = _merged(rows, exports, ledger, file, (labels, options))
         if options.dry_run or not report.decisions:
             return report
-        decided = {decision.media_id for decision in report.decisions}
-        if decided.isdisjoint(ledger.changed_since(position)):
-            report.run_id = ledger.decide(report.decisions, file.name, kind=IMPORT)
+        with suppress(TagsChangedError):
+            report.run_id = ledger.decide(report.decisions, file.name, kind=IMPORT, unchanged_since=position)
             return report
     raise InUseError(
         f"{file}: tags of its images changed {MERGES} times while it was imported, and nothing was written; import it"
@@ -138,7 +139,11 @@ class _Exports:
         Raises:
             _Unusable: it is not known.
         """
-        key = self._folder or self._key(row)
+        keys = [self._folder] if self._folder else self._keys(row)
+        known = [key for key in keys if self._export(key, row.run_id)]
+        if len(known) > 1:
+            raise _Unusable("its path may mean two folders; name the one that is meant with --folder")
+        key = known[0] if known else keys[0]
         export = self._export(key, row.run_id)
         if export is None:
             raise _Unusable(
@@ -161,19 +166,22 @@ class _Exports:
             self._read[key, run_id] = read_export(self._layout.folder_tables(key), run_id)
         return self._read[key, run_id]
 
-    def _key(self, row: EditedRow) -> str:
-        root, tail = f"{self._layout.target}/", f"/{row.rel_path}"
+    def _keys(self, row: EditedRow) -> list[str]:
+        """The folder that the path names; and, where it may be spelled out, the one of a name that is no UTF-8."""
+        root, tail = printable(f"{self._layout.target}/"), f"/{row.rel_path}"
         folder = row.path.removesuffix(tail)
         if not row.rel_path or folder == row.path or not folder.startswith(root):
             raise _Unusable(
                 f"path is not {root}<folder>/<rel_path>; name the folder with --folder if it was moved"
             )
-        key = folder_key(folder.removeprefix(root))
+        name = folder.removeprefix(root)
+        keys = [folder_key(each) for each in dict.fromkeys([name, unprinted(name)])]
         try:
-            self._layout.folder_tables(key)
+            for key in keys:
+                self._layout.folder_tables(key)
         except UsageError as error:
             raise _Unusable(str(error)) from error
-        return key
+        return keys
 
 
 def _located(
@@ -201,6 +209,9 @@ def _changes(
         if unknown and not options.new_labels:
             report.unknown_labels.update(unknown)
             report.reject(row.line, row.rel_path, _unknown(unknown))
+            continue
+        if ANY_TAG in (*meant.values(), *map(str.strip, unknown)):
+            report.reject(row.line, row.rel_path, f"{ANY_TAG} is no label: it marks an image that has none")
             continue
         report.new_labels.update(typed.strip() for typed in unknown)
         approved = frozenset(label or typed.strip() for typed, label in meant.items())

@@ -39,7 +39,7 @@ def keyword_diff(existing: FieldValues, labels: Sequence[str], owned: FieldValue
         labels: approved labels; none that `refusal` refuses.
         owned: keywords that earlier runs wrote into this sidecar.
     """
-    foreign = _without(existing, owned)
+    foreign = without(existing, owned)
     wanted = spelled(labels, foreign)
     values: dict[str, tuple[str, ...]] = {}
     added: dict[str, tuple[str, ...]] = {}
@@ -63,6 +63,16 @@ def joined(one: FieldValues, other: FieldValues) -> FieldValues:
     return _filled({field: (*one.get(field, ()), *other.get(field, ())) for field in FIELDS})
 
 
+def without(some: FieldValues, others: FieldValues) -> FieldValues:
+    """Keywords of the one that the other does not have, by field."""
+    return _filled(
+        {
+            field: tuple(keyword for keyword in keywords if keyword not in others.get(field, ()))
+            for field, keywords in some.items()
+        }
+    )
+
+
 def owned_after(owned: FieldValues, added: FieldValues, removed: FieldValues) -> FieldValues:
     """Keywords that are ours after a run, of those before it."""
     after = {
@@ -74,15 +84,6 @@ def owned_after(owned: FieldValues, added: FieldValues, removed: FieldValues) ->
         for field in FIELDS
     }
     return _filled(after)
-
-
-def _without(existing: FieldValues, owned: FieldValues) -> FieldValues:
-    return _filled(
-        {
-            field: tuple(keyword for keyword in keywords if keyword not in owned.get(field, ()))
-            for field, keywords in existing.items()
-        }
-    )
 
 
 def _once(keywords: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """xmp_sidecars: a folder's approved tags go into XMP sidecars beside its images, and can be taken back."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,18 +15,20 @@ from autotag.review.sidecars.plan import (
     NEW,
     REJECTED,
     UNCHANGED,
-    KeptPlan,
     PlannedSidecar,
     SidecarPlaces,
     SidecarTask,
+    SidecarWishes,
     plan_sidecars,
 )
 from autotag.review.sidecars.runs import SidecarRun, named_run, new_run_name, owned_keywords, sidecar_runs
 from autotag.review.sidecars.undo import UndoneSidecar, undo_sidecars
-from autotag.review.sidecars.write import write_sidecars
+from autotag.review.sidecars.write import Reached, nobody, write_sidecars
 from autotag.settings import Settings
 from autotag.storage.layout import Layout
 from autotag.storage.tables import read_table
+
+NO_WISHES = SidecarWishes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,10 @@ def folder_sidecars(
     layout: Layout,
     settings: Settings,
     key: str,
+    wishes: SidecarWishes = NO_WISHES,
     *,
     dry_run: bool = False,
-    expected: KeptPlan | None = None,
+    reached: Reached = nobody,
 ) -> FolderSidecars:
     """Write a folder's approved tags into sidecars; originals are not even read.
 
@@ -88,8 +92,9 @@ def folder_sidecars(
         layout: every path.
         settings: where the ledger and ExifTool are.
         key: of the folder; who calls holds its lock.
+        wishes: a dry run to be held to; what is to become of damaged sidecars.
         dry_run: only say what would be written; ExifTool is not started.
-        expected: an earlier dry run; what has been changed since is rejected.
+        reached: told how many images' sidecars are written, or need no writing.
 
     Raises:
         MissingInputError: the folder was not processed yet, is gone, or has no ledger.
@@ -97,13 +102,13 @@ def folder_sidecars(
         UnwritableRootError: the journal cannot be written.
     """
     places = sidecar_places(layout, key, dry_run=dry_run)
-    if expected and expected.is_shadow and not places.is_shadow:
+    if wishes.expected and wishes.expected.is_shadow and not places.is_shadow:
         raise SidecarError(
             f"{layout.folder(key)} can be written to, which it could not at the time of the plan; look at it again with"
             " --dry-run"
         )
     runs = layout.folder_tables(key).sidecar_runs
-    planned = plan_sidecars(places, _task(layout, settings, key, places, expected))
+    planned = plan_sidecars(places, _task(layout, settings, key, places, wishes))
     place = str(places.written.directory)
     if dry_run:
         return FolderSidecars(planned, place, places.is_shadow)
@@ -112,7 +117,8 @@ def folder_sidecars(
         with ExifToolSession(settings.sidecars.exiftool) as session:
             for earlier in sidecar_runs(runs):
                 earlier.settle(places.folder, _shadow(layout, key))
-            planned = write_sidecars(session, places, planned, run, settings.sidecars.batch_files)
+            batch_files = settings.sidecars.batch_files
+            planned = write_sidecars(session, places, planned, run, batch_files, reached)
     report = run.report([sidecar_record(plan) for plan in planned])
     return FolderSidecars(planned, place, places.is_shadow, run.name, str(report))
 
@@ -124,8 +130,10 @@ def undo_folder_sidecars(layout: Layout, key: str, run: str) -> list[UndoneSidec
         MissingInputError: no such run.
         UnwritableRootError: the journal cannot be written.
     """
-    named = named_run(layout.folder_tables(key).sidecar_runs, run)
-    return undo_sidecars(named, SidecarPlace(layout.folder(key)), _shadow(layout, key))
+    folder, shadow = SidecarPlace(layout.folder(key)), _shadow(layout, key)
+    return undo_sidecars(
+        named_run(layout.folder_tables(key).sidecar_runs, run, folder, shadow), folder, shadow
+    )
 
 
 def sidecar_places(layout: Layout, key: str, *, dry_run: bool = False) -> SidecarPlaces:
@@ -151,6 +159,7 @@ def sidecar_record(plan: PlannedSidecar) -> dict[str, Any]:
         "added": dict(plan.added),
         "removed": dict(plan.removed),
         "sha256": plan.current_sha256,
+        "set_aside": plan.aside,
     }
 
 
@@ -159,15 +168,19 @@ def _shadow(layout: Layout, key: str) -> SidecarPlace:
 
 
 def _task(
-    layout: Layout, settings: Settings, key: str, places: SidecarPlaces, expected: KeptPlan | None
+    layout: Layout, settings: Settings, key: str, places: SidecarPlaces, wishes: SidecarWishes
 ) -> SidecarTask:
     tables = layout.folder_tables(key)
     columns = ["file", "media_id", "size_bytes", "mtime_ns"]
     images = read_table(tables.images, columns, made_by=f"target_images of {PurePosixPath(key)}").to_pylist()
+    journals, shadow = tables.sidecar_runs, _shadow(layout, key)
+    owned = partial(owned_keywords, journals, places.folder, shadow)
     return SidecarTask(
         approved=approved_tags(layout, settings, images),
         listed=frozenset(places.folder.names()) | frozenset(places.written.names()),
-        owned=owned_keywords(tables.sidecar_runs, places.folder, _shadow(layout, key)),
-        expected=expected,
+        owned=owned(),
+        owned_in_shadow=owned(is_shadow=True) if places.is_shadow else {},
+        expected=wishes.expected,
+        set_damaged_aside=wishes.set_damaged_aside,
         changed=changed_images(layout.folder(key), images),
     )

@@ -170,16 +170,19 @@ class SidecarPlace:
                 os.close(handle)
 
     def _read_local(self, path: Path) -> FoundSidecar:
-        # Without waiting: a pipe would keep us for ever.
+        # Without waiting: a pipe would keep us for ever. A stream is only made of a file: of a directory there can be none.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as stream:
-            info = os.fstat(stream.fileno())
+        try:
+            info = os.fstat(handle)
             if not stat.S_ISREG(info.st_mode):
                 kind = "a directory" if stat.S_ISDIR(info.st_mode) else "no regular file"
                 raise SidecarError(f"there is {kind} of its name; take it away")
             if info.st_size > LARGEST_BYTES:
                 raise SidecarError(f"it is larger than {LARGEST_BYTES // 1024**2} MiB, as no sidecar is")
-            return FoundSidecar(stream.read(), info.st_mtime_ns, stat.S_IMODE(info.st_mode))
+            with os.fdopen(handle, "rb", closefd=False) as stream:
+                return FoundSidecar(stream.read(), info.st_mtime_ns, stat.S_IMODE(info.st_mode))
+        finally:
+            os.close(handle)
 
     def _read_remote(self, name: str) -> FoundSidecar:
         data = self.directory.fs.cat_file((self.directory / name).path)

@@ -4,11 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autotag.errors import SidecarError
-from autotag.review.sidecars.diff import keyword_diff
+from autotag.review.sidecars.diff import joined, keyword_diff, owned_after, without
 from autotag.review.sidecars.fields import FieldValues, refusal
 from autotag.review.sidecars.names import sidecar_names
 from autotag.review.sidecars.place import FoundSidecar, SidecarPlace
-from autotag.review.sidecars.xml_packet import Packet, read_packet
+from autotag.review.sidecars.seen import seen_sidecar
+from autotag.review.sidecars.xml_packet import Packet
 
 NEW, MERGED, UNCHANGED, REJECTED = "new", "merged", "unchanged", "rejected"
 
@@ -25,9 +26,12 @@ class PlannedSidecar:
         values: keywords afterwards, by field.
         added: keywords that come, by field.
         removed: keywords of earlier runs that go, by field.
-        released: keywords of earlier runs that somebody else has taken away; ours no more.
+        released: keywords of earlier runs that are ours no more, for somebody else has taken them away, or has them in the
+            folder's own sidecar that a shadow is made from.
+        owned: keywords that are ours afterwards, by field.
         current_sha256: of what lies where it is written; empty where nothing does.
         base_sha256: of what keywords are brought into; differs where a shadow of a read-only folder is written.
+        aside: name that a damaged sidecar is kept under, from whose place a new one takes; empty for none.
     """
 
     file: str
@@ -38,8 +42,10 @@ class PlannedSidecar:
     added: FieldValues = field(default_factory=dict)
     removed: FieldValues = field(default_factory=dict)
     released: FieldValues = field(default_factory=dict)
+    owned: FieldValues = field(default_factory=dict)
     current_sha256: str = ""
     base_sha256: str = ""
+    aside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,19 @@ class KeptPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SidecarWishes:
+    """What whoever asks for sidecars may add.
+
+    Attributes:
+        expected: an earlier dry run; a sidecar whose bytes are others by now is rejected. None: no such.
+        set_damaged_aside: a damaged sidecar is kept under another name, and a new one written; else it is rejected.
+    """
+
+    expected: KeptPlan | None = None
+    set_damaged_aside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SidecarTask:
     """What is asked for.
 
@@ -93,9 +112,11 @@ class SidecarTask:
         approved: approved labels by image, in any order; an image without any is only looked at for keywords of an
             earlier run, and all images of the folder should be here: names depend on them.
         listed: names of all files of the folder, sidecars among them.
-        owned: keywords that earlier runs wrote, by sidecar and field.
+        owned: keywords that earlier runs wrote into the folder, by sidecar and field.
+        owned_in_shadow: likewise into its shadow; empty where the folder itself is written to.
         expected: an earlier dry run; a sidecar whose bytes are others by now is rejected. None: no such.
         changed: images that are not the files that were scanned any more; approvals are of what was scanned.
+        set_damaged_aside: a damaged sidecar is kept under another name, and a new one written.
     """
 
     approved: Mapping[str, Sequence[str]]
@@ -103,6 +124,8 @@ class SidecarTask:
     owned: Mapping[str, FieldValues] = field(default_factory=dict)
     expected: KeptPlan | None = None
     changed: Collection[str] = frozenset()
+    owned_in_shadow: Mapping[str, FieldValues] = field(default_factory=dict)
+    set_damaged_aside: bool = False
 
 
 def plan_sidecars(places: SidecarPlaces, task: SidecarTask) -> list[PlannedSidecar]:
@@ -110,7 +133,7 @@ def plan_sidecars(places: SidecarPlaces, task: SidecarTask) -> list[PlannedSidec
     names = sidecar_names(task.approved, task.listed)
     planned: list[PlannedSidecar] = []
     for file, sidecar in names.items():
-        if not task.approved[file] and sidecar not in task.owned:
+        if not task.approved[file] and sidecar not in task.owned and sidecar not in task.owned_in_shadow:
             continue
         try:
             if file in task.changed or file not in task.listed:
@@ -128,28 +151,37 @@ def _planned(places: SidecarPlaces, task: SidecarTask, file: str, sidecar: str) 
     for label in labels:
         if reason := refusal(label):
             raise SidecarError(f"{reason}; rename it in the ledger")
-    current, base = places.found(sidecar)
-    current_sha, base_sha = (found.sha256 if found else "" for found in (current, base))
+    seen = seen_sidecar(
+        places, sidecar, task.listed, is_needed=bool(labels), set_damaged_aside=task.set_damaged_aside
+    )
+    current_sha, base_sha = (found.sha256 if found else "" for found in (seen.current, seen.base))
     if task.expected is not None and not _is_as_seen(places, task.expected, sidecar, current_sha):
         raise SidecarError(
             "another program has changed it since the dry run; look at it again with --dry-run"
         )
-    before = read_packet(base.data) if base else Packet({}, {})
-    diff = keyword_diff(before.keywords, labels, task.owned.get(sidecar, {}))
-    after = Packet(diff.values, before.foreign)
-    is_there = diff.is_empty
-    if current is not None and current is not base:  # a shadow, made from a sidecar of the folder's own
-        is_there = read_packet(current.data) == after
+    is_from_shadow = places.is_shadow and seen.base is seen.current
+    owned = (task.owned_in_shadow if is_from_shadow else task.owned).get(sidecar, {})
+    diff = keyword_diff(seen.before.keywords, labels, owned)
+    gone = joined(diff.removed, diff.released)
+    ours = owned_after(owned, diff.added, gone)
+    written_before = (task.owned_in_shadow if places.is_shadow else task.owned).get(sidecar, {})
+    is_there = diff.is_empty and not seen.aside
+    if (
+        seen.says is not None and seen.current is not seen.base
+    ):  # a shadow, made from a sidecar of the folder's own
+        is_there = seen.says == Packet(diff.values, seen.before.foreign)
     return PlannedSidecar(
         file=file,
         sidecar=sidecar,
-        state=UNCHANGED if is_there else MERGED if base else NEW,
+        state=UNCHANGED if is_there else MERGED if seen.is_merged else NEW,
         values=diff.values,
         added=diff.added if not is_there else {},
         removed=diff.removed if not is_there else {},
-        released=diff.released,
+        released=joined(diff.released, without(written_before, joined(ours, gone))),
+        owned=ours,
         current_sha256=current_sha,
         base_sha256=base_sha,
+        aside=seen.aside,
     )
 
 

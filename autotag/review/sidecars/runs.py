@@ -37,8 +37,9 @@ class SidecarEntry:
         before_mtime_ns: their modification time.
         before_mode: their permissions.
         after_sha256: of the bytes written.
-        added: keywords that were written, by field.
-        removed: keywords that were taken away, by field.
+        added: keywords of ours in it, by field: those that were written, and those that were there.
+        removed: keywords that were taken away or are ours no more, by field.
+        aside: name that the bytes before were kept under, for they were damaged; empty for none.
     """
 
     file: str
@@ -50,6 +51,7 @@ class SidecarEntry:
     after_sha256: str
     added: FieldValues
     removed: FieldValues
+    aside: str = ""
 
 
 def new_run_name() -> str:
@@ -120,16 +122,9 @@ class SidecarRun:
                 if done or _lies_there(entry, shadow if entry.is_shadow else folder):
                     yield entry
 
-    def wrote(self) -> set[str]:
-        """Sidecars that it was about to write."""
-        names = [name for name in self._names() if name.startswith("batch-") and not name.endswith(DONE)]
-        found = [facts for name in names if (facts := self._read(name))]
-        return {
-            entry["sidecar"]
-            for facts in found
-            for entry in facts["entries"]
-            if entry["before_sha256"] != entry["after_sha256"]
-        }
+    def has_written(self, folder: SidecarPlace, shadow: SidecarPlace) -> bool:
+        """Whether any sidecar that it wrote was not taken back; what was refused at the very end was not written."""
+        return any(entry.before_sha256 != entry.after_sha256 for entry in self.entries(folder, shadow))
 
     def settle(self, folder: SidecarPlace, shadow: SidecarPlace) -> None:
         """Close batches that a killed run left open, before their sidecars are written again."""
@@ -182,7 +177,7 @@ def sidecar_runs(root: UPath) -> list[SidecarRun]:
     return sorted(found, key=lambda run: run.name)
 
 
-def named_run(root: UPath, name: str) -> SidecarRun:
+def named_run(root: UPath, name: str, folder: SidecarPlace, shadow: SidecarPlace) -> SidecarRun:
     """One run of a folder; "last" is the last one that wrote and was not taken back as a whole.
 
     Raises:
@@ -190,7 +185,7 @@ def named_run(root: UPath, name: str) -> SidecarRun:
     """
     runs = {run.name: run for run in sidecar_runs(root)}
     if name == LAST:
-        name = next((run.name for run in reversed(runs.values()) if run.wrote() - run.undone()), LAST)
+        name = next((run.name for run in reversed(runs.values()) if run.has_written(folder, shadow)), LAST)
     if name not in runs:
         there = ", ".join(list(runs)[-5:]) or "none"
         raise MissingInputError(
@@ -199,21 +194,48 @@ def named_run(root: UPath, name: str) -> SidecarRun:
     return runs[name]
 
 
-def owned_keywords(root: UPath, folder: SidecarPlace, shadow: SidecarPlace) -> dict[str, FieldValues]:
-    """Keywords that earlier runs wrote and did not take away again, by sidecar and field."""
-    owned: dict[str, FieldValues] = {}
-    for run in sidecar_runs(root):
-        for entry in run.entries(folder, shadow):
-            owned[entry.sidecar] = owned_after(owned.get(entry.sidecar, {}), entry.added, entry.removed)
-    return {sidecar: fields for sidecar, fields in owned.items() if fields}
+def owned_keywords(
+    root: UPath, folder: SidecarPlace, shadow: SidecarPlace, *, is_shadow: bool = False
+) -> dict[str, FieldValues]:
+    """Keywords that earlier runs wrote and did not take away again, by sidecar and field.
+
+    A sidecar of the folder and the shadow of that name are two files, and what was written into one says nothing of the other,
+    unless the shadow was copied over: its bytes tell.
+
+    Args:
+        root: of the journals.
+        folder: the images' own.
+        shadow: of the folder.
+        is_shadow: of the shadow instead of the folder.
+    """
+    owned: dict[tuple[bool, str], FieldValues] = {}
+    of_shadows: dict[tuple[str, str], FieldValues] = {}
+    for entry in (each for run in sidecar_runs(root) for each in run.entries(folder, shadow)):
+        place = entry.is_shadow, entry.sidecar
+        before = owned.get(place, {})
+        if not entry.is_shadow:
+            before = of_shadows.get((entry.sidecar, entry.before_sha256), before)
+        owned[place] = owned_after(before, entry.added, entry.removed)
+        if entry.is_shadow:
+            of_shadows[entry.sidecar, entry.after_sha256] = owned[place]
+    found = {sidecar: fields for (shadowed, sidecar), fields in owned.items() if shadowed is is_shadow}
+    if not is_shadow:
+        there = {sidecar: _sha256_there(sidecar, folder) for sidecar in {name for name, _ in of_shadows}}
+        found |= {name: of_shadows[name, sha] for name, sha in there.items() if (name, sha) in of_shadows}
+    return {sidecar: fields for sidecar, fields in found.items() if fields}
 
 
 def _lies_there(entry: SidecarEntry, place: SidecarPlace) -> bool:
+    return _sha256_there(entry.sidecar, place) == entry.after_sha256
+
+
+def _sha256_there(sidecar: str, place: SidecarPlace) -> str:
+    """Empty where there is none that can be read."""
     try:
-        found = place.read(entry.sidecar)
+        found = place.read(sidecar)
     except PermanentError:
-        return False
-    return found is not None and found.sha256 == entry.after_sha256
+        return ""
+    return found.sha256 if found else ""
 
 
 def _tuples(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,4 +61,6 @@ def _undo(run: SidecarRun, entry: SidecarEntry, place: SidecarPlace) -> str:
         return REMOVED
     before = FoundSidecar(run.before(entry.before_sha256), entry.before_mtime_ns, entry.before_mode)
     place.replace(entry.sidecar, before, now)
+    if entry.aside and (aside := place.read(entry.aside)) and aside.sha256 == entry.before_sha256:
+        place.remove(entry.aside, entry.before_sha256)
     return RESTORED

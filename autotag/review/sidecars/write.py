@@ -1,7 +1,7 @@
 """Write approved labels into sidecars: plan, let ExifTool make them aside, write down what is about to be done, replace."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -10,11 +10,19 @@ from autotag.errors import SidecarError, UnwritableRootError
 from autotag.review.sidecars.batch import made_sidecars
 from autotag.review.sidecars.diff import joined
 from autotag.review.sidecars.exiftool_session import ExifToolSession
-from autotag.review.sidecars.place import DiskFullError, FoundSidecar, sha256_of
+from autotag.review.sidecars.place import DiskFullError, FoundSidecar, SidecarPlace, sha256_of
 from autotag.review.sidecars.plan import MERGED, NEW, REJECTED, UNCHANGED, PlannedSidecar, SidecarPlaces
 from autotag.review.sidecars.runs import SidecarEntry, SidecarRun
 from autotag.storage.roots import make_directory
 from autotag.storage.tables import scratch_directory
+
+Reached = Callable[[int, int], None]
+"""Takes how many images are done, and of how many."""
+
+
+def nobody(done: int, total: int) -> None:
+    """A `Reached` that does not listen."""
+    del done, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +43,9 @@ class _Ready:
             before_mtime_ns=before.mtime_ns if before else 0,
             before_mode=before.mode if before else 0,
             after_sha256=sha256_of(self.data),
-            added=self.plan.added,
+            added=self.plan.owned,
             removed=joined(self.plan.removed, self.plan.released),
+            aside=self.plan.aside,
         )
 
 
@@ -46,6 +55,7 @@ def write_sidecars(
     planned: Sequence[PlannedSidecar],
     run: SidecarRun,
     batch_files: int,
+    reached: Reached = nobody,
 ) -> list[PlannedSidecar]:
     """Carry out a plan. What cannot be written becomes rejected, with a reason; the rest is written all the same.
 
@@ -57,6 +67,7 @@ def write_sidecars(
         planned: of `plan_sidecars`.
         run: journal of this run.
         batch_files: sidecars ExifTool is given together.
+        reached: told after each batch; what stays as it is counts as done.
 
     Returns:
         The plan as it was carried out, in order.
@@ -66,13 +77,15 @@ def write_sidecars(
         UnwritableRootError: the journal cannot be written; nothing of its batch has been.
     """
     outcome = {plan.file: plan for plan in planned}
-    todo = (plan for plan in planned if plan.state in (NEW, MERGED))
+    wanted = [plan for plan in planned if plan.state in (NEW, MERGED)]
+    todo, done = iter(wanted), len(planned) - len(wanted)
     written: list[str] = []
     number = 0
     if places.is_shadow:
         make_directory(places.written.directory)
     places.written.tidy()
     _release(places, planned, run)
+    reached(done, len(planned))
     while batch := list(islice(todo, batch_files)):
         number += 1
         ready = _made_aside(session, places, batch, outcome)
@@ -83,6 +96,8 @@ def write_sidecars(
                 f"{places.written.directory}: not all sidecars could be written: {error}; make room and run again; the"
                 f" {len(written):,} written before are whole and kept (run {run.name})"
             ) from error
+        done += len(batch)
+        reached(done, len(planned))
     return list(outcome.values())
 
 
@@ -97,7 +112,7 @@ def _release(places: SidecarPlaces, planned: Sequence[PlannedSidecar], run: Side
             before_mtime_ns=0,
             before_mode=0,
             after_sha256=plan.current_sha256,
-            added={},
+            added=plan.owned,
             removed=plan.released,
         )
         for plan in planned
@@ -141,7 +156,8 @@ def _unchanged_since(
     found = (current.sha256 if current else "", base.sha256 if base else "")
     if found != (plan.current_sha256, plan.base_sha256):
         raise SidecarError("another program has changed it in the meantime; run again to bring both together")
-    return plan, current, base.data if base else None
+    is_left_out = bool(plan.aside) and base is current
+    return plan, current, base.data if base and not is_left_out else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +189,8 @@ def _publish(
     journal.begin(ready, is_shadow=places.is_shadow)
     done: list[str] = []
     for each in ready:
-        before = each.before
         try:
-            new = FoundSidecar(each.data, mode=before.mode if before else 0)
-            places.written.replace(each.plan.sidecar, new, before.sha256 if before else "")
+            _put(places.written, each)
         except DiskFullError:
             raise
         except SidecarError as error:
@@ -188,5 +202,23 @@ def _publish(
     journal.end(done)
 
 
+def _put(place: SidecarPlace, ready: _Ready) -> None:
+    """A sidecar in its place; the damaged one that lies there under its other name before, so that there is always one.
+
+    Raises:
+        SidecarError: another program was there first, or the file system refuses; nothing has changed then.
+    """
+    before, aside = ready.before, ready.plan.aside
+    if before and aside:
+        place.replace(aside, before, "")
+    try:
+        new = FoundSidecar(ready.data, mode=before.mode if before else 0)
+        place.replace(ready.plan.sidecar, new, before.sha256 if before else "")
+    except SidecarError:
+        if before and aside:
+            place.remove(aside, before.sha256)
+        raise
+
+
 def _rejected(plan: PlannedSidecar, error: SidecarError) -> PlannedSidecar:
-    return replace(plan, state=REJECTED, reason=str(error), added={}, removed={})
+    return replace(plan, state=REJECTED, reason=str(error), added={}, removed={}, aside="")

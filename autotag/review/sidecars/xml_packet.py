@@ -15,6 +15,10 @@ DEPTH = 100
 """Elements inside one another; real packets have some ten."""
 
 
+class DamagedSidecarError(SidecarError):
+    """Bytes that are no XMP."""
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """What a packet says.
@@ -33,7 +37,8 @@ def read_packet(data: bytes) -> Packet:
     """Take a packet apart. No document type, so no entities and nothing fetched, and no boundless nesting.
 
     Raises:
-        SidecarError: it is no XML, no XMP, or its keywords are no plain list; the message is a reason without a path.
+        DamagedSidecarError: it is no XML, or no XMP; the message is a reason without a path.
+        SidecarError: its keywords are no plain list, or a property has two values; likewise.
     """
     graph = _graph(parse_xml(data))
     properties: dict[str, Any] = {}
@@ -54,7 +59,7 @@ def parse_xml(data: bytes) -> Element:
     """Parse XML safely.
 
     Raises:
-        SidecarError: it is not well formed, has a document type, or is nested too deep.
+        DamagedSidecarError: it is not well formed, has a document type, or is nested too deep.
     """
     builder, depth = TreeBuilder(), 0
     parser = expat.ParserCreate(namespace_separator="}")
@@ -63,7 +68,7 @@ def parse_xml(data: bytes) -> Element:
         nonlocal depth
         depth += 1
         if depth > DEPTH:
-            raise SidecarError(f"it is nested more than {DEPTH} deep")
+            raise DamagedSidecarError(f"it is nested more than {DEPTH} deep")
         builder.start(_named(name), {_named(key): value for key, value in attributes.items()})
 
     def end(name: str) -> None:
@@ -72,7 +77,7 @@ def parse_xml(data: bytes) -> Element:
         builder.end(_named(name))
 
     def refuse(*_: Any) -> None:
-        raise SidecarError("it has a document type, which XMP has not")
+        raise DamagedSidecarError("it has a document type, which XMP has not")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = builder.data
@@ -81,7 +86,7 @@ def parse_xml(data: bytes) -> Element:
         parser.Parse(data, True)
         return builder.close()
     except (expat.ExpatError, UnicodeError, ValueError, LookupError, AssertionError) as error:
-        raise SidecarError(f"it is no XML ({error})") from error
+        raise DamagedSidecarError(f"it is no XML ({error})") from error
 
 
 def _named(name: str) -> str:
@@ -91,7 +96,7 @@ def _named(name: str) -> str:
 def _graph(root: Element) -> Element:
     graph = root if root.tag == RDF + "RDF" else root.find(RDF + "RDF")
     if graph is None or root.tag not in (RDF + "RDF", "{adobe:ns:meta/}xmpmeta", "{adobe:ns:meta/}xapmeta"):
-        raise SidecarError("it is XML, but no XMP")
+        raise DamagedSidecarError("it is XML, but no XMP")
     return graph
 
 

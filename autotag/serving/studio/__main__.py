@@ -9,22 +9,26 @@ from pathlib import Path
 
 from streamlit.web.cli import main
 
+from autotag.serving.studio import warm_up
+
 NEEDED = (
     "pandas",
     "autotag.pipeline.discover_folders",
-    "autotag.pipeline.fit_thresholds",
     "autotag.pipeline.plan",
+    "autotag.pipeline.threshold_facts",
+    "autotag.pipeline.thresholds_in_use",
     "autotag.review.boxed_picture",
     "autotag.review.evidence",
     "autotag.review.folder_view",
     "autotag.review.learning_figures",
     "autotag.review.source_pictures",
 )
-"""Not the page itself: its caches want to be made by a running server."""
+"""Not the page itself: `warm_up` loads that, for its caches want to be made by a running server."""
 
 if __name__ == "__main__":
     for name in NEEDED:
         import_module(name)
     _, config, *flags = sys.argv
+    warm_up.start(Path(config) if config else None)
     sys.argv = ["streamlit", "run", str(Path(__file__).parent / "app.py"), *flags, "--", config]
     main(prog_name="streamlit")

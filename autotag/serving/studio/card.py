@@ -9,8 +9,10 @@ from autotag.domain.ledger_entries import EffectiveTag, Standing
 from autotag.errors import AutotagError
 from autotag.review.folder_view import FolderView, Suggestion
 from autotag.review.review_queue import Minimum, believed, is_decided
-from autotag.serving.studio.chips import chips_html, chips_of, name_html
+from autotag.serving.studio.chips import chips_html, chips_of, name_html, picture_html
+from autotag.serving.studio.media import media_address
 from autotag.serving.studio.sidebar import Choices
+from autotag.serving.studio.undo import remember
 from autotag.serving.studio.verdicts import (
     approvals,
     decisions_of_change,
@@ -25,30 +27,38 @@ FAILED = "failed"
 """Of the session: what could not be recorded, for the page to say."""
 
 
-def card(
-    bench: Workbench, chosen: Choices, view: FolderView, numbers: list[int], standings: Standings
+def card_face(
+    bench: Workbench, chosen: Choices, view: FolderView, numbers: Sequence[int], standings: Standings
 ) -> None:
-    """Picture, name, tags, and the decision on an image and those that look like it.
+    """Picture, name and tags: one element of the page, for each costs the browser time.
 
     Args:
-        bench: where decisions go.
+        bench: whose thumbnails.
         chosen: thresholds.
         view: the folder.
         numbers: images that the card stands for, the one that is shown first.
         standings: effective tags by media id.
     """
     number = numbers[0]
-    media = [view.media_ids[each] for each in numbers]
-    standing = standings.get(media[0], ())
+    file, media_id = view.files[number], view.media_ids[number]
+    standing = standings.get(media_id, ())
     found = believed(view, number, chosen.minimum)
-    _picture(bench, view, number)
+    thumbnail = bench.tables(view.key).thumbnail(media_id, bench.settings.review.thumbnail_px)
+    chips = chips_of(standing, found, _weak(view, number, found))
     st.html(
-        name_html(view.files[number], len(numbers) - 1, decided=is_decided(standing))
-        + chips_html(
-            chips_of(standing, found, _weak(view, number, found)), view.reasons[number], is_brief=True
-        )
+        picture_html(media_address(thumbnail, f"card-{number}"), file)
+        + name_html(file, len(numbers) - 1, decided=is_decided(standing))
+        + chips_html(chips, view.reasons[number], is_brief=True)
     )
-    tag_editor(bench, media, standings, [each.tag for each in view.suggestions[number]], f"card-{number}")
+
+
+def card_controls(
+    bench: Workbench, chosen: Choices, view: FolderView, numbers: Sequence[int], standings: Standings
+) -> None:
+    """The decision on an image and those that look like it; arguments as of `card_face`."""
+    media = [view.media_ids[each] for each in numbers]
+    suggested = [each.tag for each in view.suggestions[numbers[0]]]
+    tag_editor(bench, media, standings, suggested, f"card-{numbers[0]}")
     _buttons(bench, chosen, view, numbers, standings)
 
 
@@ -92,12 +102,6 @@ def shown_tags(view: FolderView, number: int, minimum: Minimum) -> list[str]:
     return [each.tag for each in (*found, *_weak(view, number, found))]
 
 
-def remember(run_id: str) -> None:
-    """Let the undo button take this back."""
-    if run_id:
-        st.session_state.setdefault("undoable", []).append(run_id)
-
-
 def _edited(
     bench: Workbench, key: str, edited: tuple[list[str], list[str], list[str]], standings: Standings
 ) -> None:
@@ -119,14 +123,6 @@ def _edited(
         st.session_state[FAILED] = str(error)
 
 
-def _picture(bench: Workbench, view: FolderView, number: int) -> None:
-    thumbnail = bench.tables(view.key).thumbnail(view.media_ids[number], bench.settings.review.thumbnail_px)
-    if thumbnail.exists():
-        st.image(thumbnail.path, width="stretch")
-    else:
-        st.html('<div class="reason" style="height:150px">no thumbnail yet: press Thumbnails</div>')
-
-
 def _weak(view: FolderView, number: int, found: Sequence[Suggestion]) -> list[Suggestion]:
     """The best of what is not believed, so that a person can still pick it."""
     known = {each.tag for each in found}
@@ -135,20 +131,19 @@ def _weak(view: FolderView, number: int, found: Sequence[Suggestion]) -> list[Su
 
 
 def _buttons(
-    bench: Workbench, chosen: Choices, view: FolderView, numbers: list[int], standings: Standings
+    bench: Workbench, chosen: Choices, view: FolderView, numbers: Sequence[int], standings: Standings
 ) -> None:
+    """Without hints of their own, which would double what the buttons cost: the grid's caption says what they do."""
     found = believed(view, numbers[0], chosen.minimum)
     media, key = [view.media_ids[each] for each in numbers], numbers[0]
     with st.container(horizontal=True, gap="small"):
-        if st.button(
-            "", icon=":material/check:", key=f"yes-{key}", help="Approve what is proposed", disabled=not found
-        ):
+        if st.button("", icon=":material/check:", key=f"yes-{key}", disabled=not found):
             remember(bench.decide(approvals(media, [each.tag for each in found], standings)))
             st.rerun()
-        if st.button("", icon=":material/close:", key=f"no-{key}", help="Reject what is still proposed"):
+        if st.button("", icon=":material/close:", key=f"no-{key}"):
             shown = shown_tags(view, numbers[0], chosen.minimum)
             remember(bench.decide(rejections_of_the_rest(media, shown, standings)))
             st.rerun()
-        if st.button("", icon=":material/search:", key=f"look-{key}", help="Boxes and evidence"):
+        if st.button("", icon=":material/search:", key=f"look-{key}"):
             st.query_params["image"] = view.files[numbers[0]]
             st.rerun()

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from html import escape
 
 from autotag.domain.ledger_entries import EffectiveTag, Standing
+from autotag.pipeline.discovered_clusters import Cluster
+from autotag.pipeline.discovery_page import Tile
 from autotag.review.folder_view import Suggestion
 
 STYLE = """
 <style>
-.chips { display: flex; flex-wrap: wrap; gap: 3px; margin: -6px 0 2px; min-height: 22px; }
+.thumb { display: block; width: 100%; height: 150px; object-fit: contain; background: #f3f3f3; border-radius: 6px; margin: 0 0 6px; }
+.missing { font-size: 11px; opacity: .65; padding: 8px; }
+.chips { display: flex; flex-wrap: wrap; gap: 3px; margin: 0 0 2px; min-height: 22px; }
 .chip { font-size: 11.5px; line-height: 18px; padding: 0 7px; border-radius: 9px; border: 1px solid; white-space: nowrap; }
 .chip i { font-style: normal; opacity: .72; font-size: 10.5px; margin-left: 4px; }
 .chip.vote { color: #174ea6; border-color: #a9c4f5; background: #eaf1fe; }
@@ -21,11 +25,17 @@ STYLE = """
 .cardname { font-size: 12px; line-height: 15px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0 0 4px; }
 .cardname b { color: #1b7f4b; }
 .cardname span { opacity: .65; }
+.chip.word { color: #3c4654; border-color: #d5dae1; background: #f4f6f8; }
+.cluster { font-size: 13px; margin: 0 0 6px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)); gap: 6px; margin: 6px 0 0; }
+.tiles img { width: 100%; height: 120px; object-fit: contain; background: #f3f3f3; border-radius: 6px; }
 .reason { font-size: 11px; opacity: .65; margin: -4px 0 2px; }
 div[data-testid="stImage"] img { height: 150px; object-fit: contain; background: #f3f3f3; border-radius: 6px; }
 div[class*="st-key-large"] div[data-testid="stImage"] img { height: auto; max-height: 70vh; }
 div[class*="st-key-thumb"] div[data-testid="stImage"] img { height: 96px; }
-.block-container { padding: 2.6rem 2rem 2rem; }
+.block-container { padding: 2.2rem 2rem 2rem; }
+.block-container [data-testid="stVerticalBlock"] { gap: .7rem; }
+.block-container [data-testid="stColumn"] [data-testid="stVerticalBlock"] { gap: .4rem; }
 </style>
 """
 
@@ -87,11 +97,43 @@ def chips_html(chips: Sequence[Chip], reason: str = "", *, is_brief: bool = Fals
     return f'<div class="chips">{marks}</div>{told}'
 
 
+def picture_html(address: str, file: str) -> str:
+    """A card's picture; a word in its place where there is none.
+
+    Args:
+        address: of the thumbnail; empty where there is none.
+        file: name of the image.
+    """
+    if not address:
+        return '<div class="thumb missing">no thumbnail yet: press Thumbnails</div>'
+    return f'<img class="thumb" src="{escape(address, quote=True)}" alt="{escape(file, quote=True)}">'
+
+
 def name_html(file: str, further: int, *, decided: bool) -> str:
     """A card's name, whether it is decided, and how many more it stands for."""
     mark = "<b>✓</b> " if decided else ""
     more = f" <span>+{further} alike</span>" if further else ""
     return f'<div class="cardname" title="{escape(file, quote=True)}">{mark}{escape(file)}{more}</div>'
+
+
+def cluster_html(cluster: Cluster, tiles: Sequence[Tile]) -> str:
+    """Sizes of a cluster, words that may name it, and its pictures."""
+    words = "".join(
+        f'<span class="chip word">{escape(each.word)}<i>{each.score:.2f}'
+        f"{'' if each.source == 'vocabulary' else ' ' + escape(each.source)}</i></span>"
+        for each in cluster.words
+    )
+    pictures = "".join(
+        f'<img src="{escape(each.picture, quote=True)}" alt="{escape(each.title, quote=True)}"'
+        f' title="{escape(each.title, quote=True)}">'
+        for each in tiles
+    )
+    gone = '<div class="reason">The pictures are not there any more.</div>'
+    return (
+        f'<div class="cluster"><b>New tag?</b> {len(cluster.media_ids):,} images, {len(cluster.members):,} regions,'
+        f" cohesion {cluster.cohesion:.2f}, cluster {escape(cluster.name)}</div>"
+        f'<div class="chips">{words or "no words"}</div><div class="tiles">{pictures or gone}</div>'
+    )
 
 
 def plain_markdown(text: str) -> str:

@@ -22,6 +22,7 @@ BUTTONS = (
     ("tag-target", "Vote", "Let the archive vote"),
     ("medoids", "Medoid", "Find the most typical image"),
     ("export", "Export CSV", "Write review.csv"),
+    ("discover", "Find new tags", "Cluster what no tag, voter or label explains"),
 )
 LOOK_INTERVAL_S = 1.0
 IDLE_INTERVAL_S = 15.0
@@ -37,14 +38,14 @@ def command_panel(bench: Workbench, folder: str, overrides: Mapping[str, Any]) -
     for number, (verb, label, told) in enumerate(BUTTONS):
         with columns[number % 2]:
             if st.button(label, help=told, key=f"run-{verb}", width="stretch", disabled=not folder):
-                _start(bench, label, [verb], folder, overrides)
+                start_command(bench, label, [verb], folder, overrides)
     if overrides.get("thresholds.target_precision") and st.button(
         "Fit thresholds", key="run-fit", width="stretch", help="To the archive and to your decisions"
     ):
-        _start(bench, "Fit thresholds", ["thresholds"], "", overrides)
+        start_command(bench, "Fit thresholds", ["thresholds"], "", overrides)
     plan = _sidecar_plan(bench, folder)
     if st.button("Preview sidecars", key="run-dry", width="stretch", disabled=not folder):
-        _start(
+        start_command(
             bench, "Preview sidecars", ["sidecars", "--dry-run", "--save-plan", str(plan)], folder, overrides
         )
     with st.popover("Write sidecars ...", width="stretch", disabled=not folder):
@@ -53,7 +54,7 @@ def command_panel(bench: Workbench, folder: str, overrides: Mapping[str, Any]) -
             st.caption("As previewed: a sidecar that was changed since is refused.")
         if st.button("Write sidecars", key="run-sidecars", type="primary"):
             words = ["--plan", str(_taken(plan))] if plan.exists() else []
-            _start(bench, "Write sidecars", ["sidecars", *words], folder, overrides)
+            start_command(bench, "Write sidecars", ["sidecars", *words], folder, overrides)
     _under_way(bench)
 
 
@@ -67,7 +68,10 @@ def _taken(plan: Path) -> Path:
     return plan.rename(plan.with_suffix(f".{time.time_ns()}.written"))
 
 
-def _start(bench: Workbench, label: str, words: list[str], folder: str, overrides: Mapping[str, Any]) -> None:
+def start_command(
+    bench: Workbench, label: str, words: list[str], folder: str, overrides: Mapping[str, Any]
+) -> None:
+    """Start `autotag` with these words, for a folder where one is named, over the settings of the page."""
     file = bench.settings.file
     words = [*words, *(["--folder", folder_path(folder)] if folder else [])]
     words += ["--config", str(file)] if file else []

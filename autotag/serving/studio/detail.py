@@ -12,9 +12,10 @@ from autotag.review.evidence import TagEvidence, evidence_of
 from autotag.review.folder_view import FolderView
 from autotag.review.review_queue import believed
 from autotag.review.source_pictures import SourcePictures, SourceRegion
-from autotag.serving.studio.card import remember, tag_editor
+from autotag.serving.studio.card import tag_editor
 from autotag.serving.studio.chips import chips_html, chips_of, plain_markdown
 from autotag.serving.studio.sidebar import Choices
+from autotag.serving.studio.undo import remember
 from autotag.serving.studio.verdicts import approvals, rejections_of_the_rest
 from autotag.serving.studio.workbench import Standings, Workbench
 from autotag.storage.images import ImageLimits

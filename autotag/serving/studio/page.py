@@ -11,12 +11,13 @@ from autotag.serving.studio.chips import STYLE, plain_markdown
 from autotag.serving.studio.commands import command_panel
 from autotag.serving.studio.detail import detail
 from autotag.serving.studio.learning import learning
+from autotag.serving.studio.new_tags import new_tags
 from autotag.serving.studio.overview import overview
 from autotag.serving.studio.review import review
 from autotag.serving.studio.sidebar import URL, Choices, choices, places, settings_of_sidebar
 from autotag.serving.studio.workbench import Workbench
 
-VIEWS = ("Review", "Folders", "Learning")
+VIEWS = ("Review", "New tags?", "Folders", "Learning")
 
 
 def page() -> None:
@@ -28,11 +29,12 @@ def page() -> None:
         settings, overrides = settings_of_sidebar(_config(), where.settings)
         bench = Workbench.of(settings)
         chosen = choices(bench, overrides, where)
-        with where.commands:
-            command_panel(bench, chosen.folder, chosen.overrides)
         if failed := st.session_state.pop(FAILED, ""):
             st.error(plain_markdown(failed))
+        # The buttons of the sidebar can wait for the pictures, which a person waits for.
         _view(bench, chosen)
+        with where.commands:
+            command_panel(bench, chosen.folder, chosen.overrides)
     except AutotagError as error:
         st.error(plain_markdown(str(error)))
 
@@ -44,6 +46,9 @@ def _view(bench: Workbench, chosen: Choices) -> None:
     if view == "Folders":
         overview(bench, chosen.minimum)
         return
+    if view == "New tags?":
+        new_tags(bench, chosen)
+        return
     if view == "Learning":
         learning(bench)
         return
@@ -51,7 +56,9 @@ def _view(bench: Workbench, chosen: Choices) -> None:
         st.info(plain_markdown(f"No folder with images lies below {bench.plan.layout.target} yet."))
         return
     try:
-        folder = bench.view(chosen.folder)
+        with st.spinner("Reading the folder and its decisions ..."):
+            folder = bench.view(chosen.folder)
+            bench.standings(folder)
     except MissingInputError:
         st.info(
             "This folder has not been looked at yet. Press **Scan**, then **Thumbnails**, in the sidebar."

@@ -8,8 +8,9 @@ import streamlit as st
 from autotag.domain.ledger_entries import Decision
 from autotag.review.folder_view import FolderView
 from autotag.review.review_queue import Order, Show, Wanted, believed
-from autotag.serving.studio.card import card, remember, shown_tags
+from autotag.serving.studio.card import card_controls, card_face, shown_tags
 from autotag.serving.studio.sidebar import URL, Choices
+from autotag.serving.studio.undo import remember, undo_button
 from autotag.serving.studio.verdicts import approvals, clearances, rejections_of_the_rest
 from autotag.serving.studio.workbench import Standings, Workbench
 
@@ -33,14 +34,16 @@ def review(bench: Workbench, chosen: Choices, view: FolderView) -> None:
     st.caption(
         f"{len(cards):,} cards · {sum(map(len, cards)):,} of {len(view.files):,} images · {facts.decided:,} decided"
         " · :blue-badge[vote] :orange-badge[label] :green-badge[approved]"
+        " · :material/check: approve what is proposed · :material/close: reject the rest · :material/search: look closer"
     )
     if not cards:
         st.success("Nothing is left to look at here. Choose another filter to see decided images.")
-    for first in range(0, len(shown), COLUMNS):
-        row = shown[first : first + COLUMNS]
-        for column, numbers in zip(st.columns(COLUMNS, gap="small"), row, strict=False):
+    # All faces before the first control: pictures are loaded while the browser makes the rest.
+    columns = [column for _ in range(0, len(shown), COLUMNS) for column in st.columns(COLUMNS, gap="small")]
+    for part in (card_face, card_controls):
+        for column, numbers in zip(columns, shown, strict=False):
             with column:
-                card(bench, chosen, view, list(numbers), standings)
+                part(bench, chosen, view, numbers, standings)
     _turn(pages, "below")
 
 
@@ -117,29 +120,9 @@ def _bar(
         if st.button("Clear", key="clear", width="stretch", help="Take back decisions on this page"):
             _decide(bench, clearances(media.values(), standings), "cleared")
     with columns[3]:
-        if st.button(
-            "Undo",
-            key="undo",
-            width="stretch",
-            shortcut="z",
-            help="Your last decision, also of earlier visits",
-        ):
-            _undo(bench)
+        undo_button(bench)
     with columns[4]:
         _turn(pages, "above")
-
-
-def _undo(bench: Workbench) -> None:
-    """Take back the last group of decisions of this session; without any, of this reviewer."""
-    mine: list[str] = st.session_state.setdefault("undoable", [])
-    run_id = mine[-1] if mine else bench.last_click()
-    if not run_id:
-        st.toast("Nothing to take back")
-        return
-    bench.ledger.undo(run_id, bench.reviewer)
-    if mine:
-        mine.pop()
-    st.rerun()
 
 
 def _all_believed(

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from autotag.errors import MissingInputError
+from autotag.errors import AutotagError, MissingInputError
 from autotag.review.review_queue import Minimum
 from autotag.serving.studio.chips import plain_markdown
 from autotag.serving.studio.workbench import Workbench, folder_name
@@ -93,7 +93,7 @@ def choices(bench: Workbench, overrides: dict[str, Any], where: Places) -> Choic
 
 
 def _fixed(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
-    own = _own_minimums(bench.settings)
+    own = own_minimums(bench.settings)
     vote = st.slider("Vote", 0.0, 1.0, own["vote"], 0.01, key="vote", bind=URL)
     least = min(-0.2, own["zero_shot"])
     label = st.slider("Label", least, 1.0, own["zero_shot"], 0.01, key="label", bind=URL)
@@ -104,7 +104,7 @@ def _fixed(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
 
 
 def _fitted(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
-    from autotag.pipeline.fit_thresholds import thresholds_in_use
+    from autotag.pipeline.thresholds_in_use import thresholds_in_use
 
     own = bench.settings.thresholds.target_precision or 0.9
     least, most = min(0.5, own), max(0.99, own)
@@ -120,13 +120,23 @@ def _fitted(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
         table = None
     if table is None:
         return _fixed(bench)[0], changed
-    if table.is_stale:
-        st.caption("Fitted before the latest decisions or index: press Fit thresholds.")
+    _tell_stale(bench, settings)
     # Nothing is fitted to a source without examples: there, commands keep to the one threshold of the settings.
-    return Minimum({**_own_minimums(bench.settings), **table.defaults()}, table.by_tag()), changed
+    return Minimum({**own_minimums(bench.settings), **table.defaults()}, table.by_tag()), changed
 
 
-def _own_minimums(settings: Settings) -> dict[str, float]:
+def _tell_stale(bench: Workbench, settings: Settings) -> None:
+    from autotag.pipeline.threshold_facts import is_stale
+
+    try:
+        if is_stale(bench.plan, settings):
+            st.caption("Fitted before the latest decisions or index: press Fit thresholds.")
+    except AutotagError as error:  # of labels or ledger: the thresholds are good without
+        st.warning(plain_markdown(str(error)))
+
+
+def own_minimums(settings: Settings) -> dict[str, float]:
+    """Thresholds of the settings, by source."""
     return {"vote": settings.tagging.threshold, "zero_shot": settings.labels.threshold}
 
 

@@ -1,6 +1,6 @@
 """What a person did on the page, as decisions for the ledger."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from autotag.domain.ledger_entries import ANY_TAG, Action, Decision, EffectiveTag, Standing
 
@@ -9,7 +9,7 @@ def decisions_of_change(
     media_ids: Iterable[str],
     before: Iterable[str],
     after: Iterable[str],
-    standings: dict[str, Sequence[EffectiveTag]],
+    standings: Mapping[str, Sequence[EffectiveTag]],
 ) -> list[Decision]:
     """A list of approved tags was edited: what came is approved, or added where no machine thought of it; what went is
     rejected, or cleared where only a person had given it.
@@ -34,7 +34,7 @@ def decisions_of_change(
 
 
 def approvals(
-    media_ids: Iterable[str], tags: Iterable[str], standings: dict[str, Sequence[EffectiveTag]]
+    media_ids: Iterable[str], tags: Iterable[str], standings: Mapping[str, Sequence[EffectiveTag]]
 ) -> list[Decision]:
     """Approve tags of images; what a person has decided already is left as it is."""
     wanted = list(dict.fromkeys(tags))
@@ -50,7 +50,7 @@ def approvals(
 
 
 def rejections_of_the_rest(
-    media_ids: Iterable[str], shown: Iterable[str], standings: dict[str, Sequence[EffectiveTag]]
+    media_ids: Iterable[str], shown: Iterable[str], standings: Mapping[str, Sequence[EffectiveTag]]
 ) -> list[Decision]:
     """Reject what still waits: every open proposal, and what the page showed beside them; nothing more is true of these images.
 
@@ -81,7 +81,7 @@ def spelled(typed: str, known: Iterable[str]) -> str:
     return by_form.get(clean.casefold(), clean.lower())
 
 
-def clearances(media_ids: Iterable[str], standings: dict[str, Sequence[EffectiveTag]]) -> list[Decision]:
+def clearances(media_ids: Iterable[str], standings: Mapping[str, Sequence[EffectiveTag]]) -> list[Decision]:
     """Take back all that people decided of these images."""
     return [
         Decision(media_id, each.tag, Action.CLEAR)

@@ -111,7 +111,7 @@ class Workbench:
         """Effective tags, and the ledger's event that they are of."""
         tables = self.tables(view.key)
         live = _standings(
-            str(tables.root), _changed(tables.images), self.ledger_url, self.ledger, view.media_ids
+            str(tables.root), file_state(tables.images), self.ledger_url, self.ledger, view.media_ids
         )
         with live.lock:
             latest = self.ledger.latest()
@@ -179,13 +179,13 @@ def folder_name(key: str) -> str:
     return folder_path(key)
 
 
-@st.cache_resource(max_entries=VIEWS_KEPT, show_spinner="Reading the folder ...")
+@st.cache_resource(max_entries=VIEWS_KEPT, show_spinner=False)
 def _view(root: str, state: tuple[str, ...], key: str, _tables: FolderTables) -> FolderView:
     del root, state
     return read_folder_view(_tables, key)
 
 
-@st.cache_resource(max_entries=VIEWS_KEPT, show_spinner="Reading decisions ...")
+@st.cache_resource(max_entries=VIEWS_KEPT, show_spinner=False)
 def _standings(
     root: str, state: str, url: str, _ledger: TagLedger, _media_ids: Sequence[str]
 ) -> LiveStandings:
@@ -198,10 +198,11 @@ def _standings(
 
 def _state(tables: FolderTables) -> tuple[str, ...]:
     files = (tables.images, tables.tags, tables.label_scores, tables.embeddings)
-    return tuple(_changed(file) for file in files)
+    return tuple(file_state(file) for file in files)
 
 
-def _changed(file: UPath) -> str:
+def file_state(file: UPath) -> str:
+    """State of a file; empty where there is none."""
     try:
         found = file.stat()
     except FileNotFoundError:

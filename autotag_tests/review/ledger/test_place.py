@@ -44,8 +44,6 @@ def test_on_an_object_store_there_is_a_place_only_where_one_is_named(tmp_path: P
     for toml, has in (("", True), (store, False), (f'{store}[review]\nledger = "sqlite:///x"', True)):
         settings = settings_with(tmp_path, toml)
         assert has_place(settings, layout_of(settings)) is has
-    with pytest.raises(SettingsError, match="cannot lie in an object store"):
-        url_with(tmp_path, store)
 
 
 def test_a_postgres_url_is_passed_on_with_its_password(tmp_path: Path) -> None:
@@ -59,9 +57,13 @@ def test_what_is_no_url_of_a_known_database_is_refused(tmp_path: Path, named: st
         url_with(tmp_path, f'[review]\nledger = "{named}"')
 
 
-def test_an_object_store_needs_a_ledger_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"object store.*set \[review\] ledger"):
-        url_with(tmp_path, '[paths]\ndata = "memory://bucket/data"')
+def test_an_object_store_without_a_named_ledger_is_told_what_to_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as told:
+        url_with(tmp_path, '[paths]\ndata = "s3://bucket/data"')
+    assert str(told.value) == (
+        "the ledger cannot lie in an object store (s3://bucket/data); set [review] ledger to an SQLAlchemy URL,"
+        " such as sqlite:////srv/autotag/ledger.sqlite or postgresql+psycopg://user@host/name"
+    )
 
 
 def test_decisions_are_recorded_under_the_name_that_is_set_or_the_login_name(

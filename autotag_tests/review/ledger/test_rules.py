@@ -3,6 +3,7 @@
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from autotag.errors import UsageError
 from autotag.review.ledger.database import LedgerDatabase
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag_tests.review.ledgers import decision, kept, replayed, seen, url_of
+from autotag_tests.review.postgres_server import PostgresServer
 
 MEDIA, TAGS, SOURCES, PEOPLE = "abc", "xyz", ("vote", "zero_shot"), ("ann", "bob")
 
@@ -123,12 +125,15 @@ class LedgerRules(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.url = url_of(Path(self.directory.name) / "ledger.sqlite")
+        self.url = self.new_url()
         self.ledger = TagLedger.open(self.url)
         self.database = LedgerDatabase.open(self.url, 10.0, must_exist=True)
         self.told = Told()
         self.runs: list[str] = []
         self.events = 0
+
+    def new_url(self) -> str:
+        return url_of(Path(self.directory.name) / "ledger.sqlite")
 
     def teardown(self) -> None:
         self.ledger.close()
@@ -201,6 +206,22 @@ class LongLedgerRules(LedgerRules):
 
 TestLongLedgerRules = pytest.mark.slow(LongLedgerRules.TestCase)
 TestLongLedgerRules.settings = settings(max_examples=100, stateful_step_count=30)
+
+
+class PostgresRules(LedgerRules):
+    server: ClassVar[PostgresServer]
+
+    def new_url(self) -> str:
+        return self.server.url(self.server.new_database())
+
+
+@pytest.fixture(scope="module")
+def rules_in_postgres(postgres: PostgresServer) -> None:
+    PostgresRules.server = postgres
+
+
+TestPostgresRules = pytest.mark.slow(pytest.mark.usefixtures("rules_in_postgres")(PostgresRules.TestCase))
+TestPostgresRules.settings = settings(max_examples=20, stateful_step_count=15)
 
 
 @settings(max_examples=20)

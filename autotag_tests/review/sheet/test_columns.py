@@ -48,6 +48,13 @@ def test_an_image_without_scores_has_empty_cells() -> None:
     }
 
 
+def test_of_more_labels_the_best_five_are_shown() -> None:
+    labels, scores = tuple("abcdefgh"), tuple(0.9 - 0.1 * number for number in range(8))
+    (_, found) = cells(sheet_bytes([row(labels=labels, scores=scores)], "run1", "m"))
+    shown = dict(zip(COLUMNS, found, strict=True))
+    assert (shown["top5_labels"], shown["top5_scores"]) == ("a|b|c|d|e", "0.9000|0.8000|0.7000|0.6000|0.5000")
+
+
 def test_a_folder_without_images_has_a_header_alone() -> None:
     assert cells(sheet_bytes([], "run1", "m")) == [list(COLUMNS)]
 

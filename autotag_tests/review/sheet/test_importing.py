@@ -1,12 +1,15 @@
 import csv
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from autotag.domain.ledger_entries import Action, Decision, EffectiveTag, Proposal, Standing
+from autotag.domain.identity import folder_key
+from autotag.domain.ledger_entries import ANY_TAG, Action, Decision, EffectiveTag, Proposal, Standing
 from autotag.errors import BadSheetError, InUseError
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.sheet.columns import SheetRow, sheet_bytes
@@ -15,6 +18,7 @@ from autotag.review.sheet.import_report import ImportReport
 from autotag.review.sheet.importing import ImportOptions, import_sheet
 from autotag.review.sheet.label_names import LabelNames
 from autotag.settings import Settings
+from autotag.storage.folder_files import printable
 from autotag.storage.layout import Layout
 from autotag.storage.roots import layout_of
 
@@ -48,7 +52,9 @@ class Desk:
         }
         folder = self.layout.folder(key)
         rows = [
-            SheetRow(f"{folder}/{file}", file, 64, 48, (), (), tuple(sorted(images[file].approved)))
+            SheetRow(
+                printable(f"{folder}/{file}"), file, 64, 48, (), (), tuple(sorted(images[file].approved))
+            )
             for file in sorted(images)
         ]
         sheet = sheet_bytes(rows, run_id, "m")
@@ -202,6 +208,25 @@ def test_what_somebody_rejects_while_the_sheet_is_imported_is_a_conflict(
     assert desk.standing("a.jpg", Standing.REJECTED) == {"bird"}
 
 
+def test_what_somebody_rejects_at_the_very_last_moment_is_a_conflict(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, decide = edited(desk.export(), a_jpg="bird|sea"), desk.ledger.decide
+    happenings = iter([Decision(MEDIA["a.jpg"], "bird", Action.REJECT)])
+
+    def too_late(decisions: Sequence[Decision], by: str, **how: Any) -> str:
+        if happening := next(happenings, None):
+            decide([happening], "bob")
+        return decide(decisions, by, **how)
+
+    monkeypatch.setattr(desk.ledger, "decide", too_late)
+    report = desk.take(rows)
+    (found,) = report.conflicts
+    assert (found.conflict.tag, found.conflict.decided_by) == ("bird", "bob")
+    assert desk.approved("a.jpg") == {"sea"}
+    assert desk.standing("a.jpg", Standing.REJECTED) == {"bird"}
+
+
 def test_what_happens_to_other_images_meanwhile_keeps_nobody_from_importing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +270,19 @@ def test_a_row_with_a_label_that_nobody_knows_is_left_out_whole(desk: Desk) -> N
     report = desk.take(rows, new_labels=True)
     assert (report.new_labels, report.rejected) == ({"brid": 1}, [])
     assert desk.approved("a.jpg") == {"brid"}
+
+
+def test_the_mark_of_an_image_without_tags_is_no_label_to_give(desk: Desk) -> None:
+    desk.decide("a.jpg", Action.REJECT, ANY_TAG)
+    rows = edited(desk.export(), a_jpg=f"bird|{ANY_TAG}", b_jpg=ANY_TAG)
+    rows = [row for row in rows if row["rel_path"] != "copy of b.jpg"]
+    report = desk.take(rows, new_labels=True)
+    assert [(each.file, "is no label" in each.reason) for each in report.rejected] == [
+        ("a.jpg", True),
+        ("b.jpg", True),
+    ]
+    assert (report.outcomes["imported"], desk.approved("a.jpg"), desk.approved("b.jpg")) == (0, set(), set())
+    assert report.new_labels == {}
 
 
 def test_labels_are_found_whatever_their_case_and_the_spaces_around_them(desk: Desk) -> None:
@@ -311,6 +349,24 @@ def test_a_folder_that_is_named_needs_no_paths(desk: Desk) -> None:
     assert desk.take(rows, folder="trip").outcomes["imported"] == 1
     with pytest.raises(BadSheetError, match="no column path"):
         desk.take(rows)
+
+
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9/\xff", b"\xe9", b"\\xe9"], ids=["mixed", "no utf8", "spelled out"]
+)
+def test_a_folder_whose_name_is_no_utf8_is_found_by_the_path_in_the_sheet(desk: Desk, name: bytes) -> None:
+    rows = edited(desk.export(folder_key(os.fsdecode(name))), a_jpg="bird")
+    assert desk.take(rows).outcomes["imported"] == 1
+    assert desk.approved("a.jpg") == {"bird"}
+
+
+def test_a_path_that_may_mean_two_folders_is_rejected(desk: Desk) -> None:
+    for key in (folder_key("\udce9"), folder_key("\\xe9")):
+        desk.exports = 0  # the same run exports both
+        rows = edited(desk.export(key), a_jpg="bird")
+    with pytest.raises(BadSheetError, match="two folders; name the one that is meant with --folder"):
+        desk.take(rows)
+    assert desk.take(rows, folder=folder_key("\udce9")).outcomes["imported"] == 1
 
 
 def test_one_sheet_may_hold_the_rows_of_several_exports(desk: Desk) -> None:

@@ -19,7 +19,7 @@ from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.sidecars import place as sidecar_place
 from autotag.review.sidecars.fields import SUBJECT
 from autotag.review.sidecars.folder import FolderSidecars, folder_sidecars, undo_folder_sidecars
-from autotag.review.sidecars.plan import KeptPlan
+from autotag.review.sidecars.plan import KeptPlan, SidecarWishes
 from autotag.review.sidecars.xml_packet import read_packet
 from autotag.settings import Settings
 from autotag.storage.folder_files import list_files
@@ -240,13 +240,13 @@ def test_a_plan_holds_where_only_the_write_finds_the_folder_refusing(
 ) -> None:
     (refusing / "a.xmp").write_bytes(IMMICH)
     seen = kept(written(layout, settings, dry_run=True))
-    found = folder_sidecars(layout, settings, KEY, expected=seen)
+    found = folder_sidecars(layout, settings, KEY, SidecarWishes(seen))
     assert (seen.is_shadow, found.is_shadow) == (False, True)
     assert states(found.sidecars) == {"merged": 1, "new": 1}
     decide(layout, settings, {b"A": [("sea", Action.ADD)]})
     again = kept(written(layout, settings, dry_run=True))
     (refusing / "a.xmp").write_bytes(DARKTABLE)
-    found = folder_sidecars(layout, settings, KEY, expected=again)
+    found = folder_sidecars(layout, settings, KEY, SidecarWishes(again))
     assert {each.sidecar: each.state for each in found.sidecars} == {
         "a.xmp": "rejected",
         "copy.xmp": "merged",
@@ -258,7 +258,7 @@ def test_a_plan_of_the_shadow_does_not_hold_in_a_folder_that_takes_files_by_now(
     folder: Path, layout: Layout, settings: Settings
 ) -> None:
     with pytest.raises(SidecarError, match=r"birds can be written to, which it could not.*--dry-run"):
-        folder_sidecars(layout, settings, KEY, expected=KeptPlan({}, is_shadow=True))
+        folder_sidecars(layout, settings, KEY, SidecarWishes(KeptPlan({}, is_shadow=True)))
 
 
 def test_an_object_stores_folder_gets_a_shadow(settings: Settings, layout: Layout, tmp_path: Path) -> None:

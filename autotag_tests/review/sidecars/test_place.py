@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,18 @@ def test_a_file_that_no_sidecar_can_be_is_not_even_read(tmp_path: Path) -> None:
         stream.truncate(sidecar_place.LARGEST_BYTES + 1)
     with pytest.raises(SidecarError, match="larger than 64 MiB"):
         SidecarPlace(UPath(tmp_path)).read("a.xmp")
+
+
+@pytest.mark.parametrize(("make", "kind"), [(Path.mkdir, "a directory"), (os.mkfifo, "no regular file")])
+def test_what_is_no_file_is_told_and_no_handle_of_it_stays_open(
+    tmp_path: Path, make: Callable[[Path], None], kind: str
+) -> None:
+    make(tmp_path / "a.xmp")
+    place, before = SidecarPlace(UPath(tmp_path)), len(list(Path("/dev/fd").iterdir()))
+    for _ in range(10):
+        with pytest.raises(SidecarError, match=f"there is {kind} of its name; take it away"):
+            place.read("a.xmp")
+    assert len(list(Path("/dev/fd").iterdir())) == before
 
 
 def test_a_folder_that_refuses_files_is_known_without_and_with_trying(

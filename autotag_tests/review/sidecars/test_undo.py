@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autotag.errors import MissingInputError, PermanentError
+from autotag.errors import MissingInputError, PermanentError, SidecarError
 from autotag.review.sidecars.fields import SUBJECT
 from autotag.review.sidecars.place import FoundSidecar, SidecarPlace
 from autotag.review.sidecars.runs import SidecarRun, named_run, owned_keywords, sidecar_runs
@@ -147,8 +147,8 @@ def test_a_damaged_journal_is_a_sentence(desk: Desk) -> None:
 def test_a_run_that_is_not_there_is_told_with_those_that_are(desk: Desk) -> None:
     desk.write(APPROVED)
     with pytest.raises(MissingInputError, match=f"no run 'x' .*{desk.run.name}"):
-        named_run(desk.runs, "x")
-    assert named_run(desk.runs, desk.run.name).name == desk.run.name
+        named_run(desk.runs, "x", desk.place, desk.place)
+    assert named_run(desk.runs, desk.run.name, desk.place, desk.place).name == desk.run.name
 
 
 def test_a_keyword_of_ours_that_a_person_took_away_and_gave_again_is_the_persons(desk: Desk) -> None:
@@ -167,9 +167,37 @@ def test_the_last_run_that_was_not_taken_back_is_called_last(desk: Desk) -> None
     desk.write(APPROVED)
     first = desk.run
     desk.write({"a.jpg": ["sea"], "b.jpg": ["animal|bird"]})
-    assert named_run(desk.runs, "last").name == desk.run.name
+    assert named_run(desk.runs, "last", desk.place, desk.place).name == desk.run.name
     desk.undo()
-    assert named_run(desk.runs, "last").name == first.name
+    assert named_run(desk.runs, "last", desk.place, desk.place).name == first.name
     desk.undo(first)
     with pytest.raises(MissingInputError, match="no run 'last'"):
-        named_run(desk.runs, "last")
+        named_run(desk.runs, "last", desk.place, desk.place)
+
+
+def test_a_run_that_was_refused_at_the_very_end_is_not_the_last_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write(APPROVED)
+    first = desk.run
+
+    def refused(place: SidecarPlace, name: str, new: FoundSidecar, expected_sha256: str) -> None:
+        raise SidecarError("another program has changed it in the meantime")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SidecarPlace, "replace", refused)
+        assert states(desk.write({"a.jpg": ["sea"], "b.jpg": ["sea"]})) == {"rejected": 2}
+    assert not desk.run.has_written(desk.place, desk.place)
+    assert named_run(desk.runs, "last", desk.place, desk.place).name == first.name
+
+
+def test_a_run_that_was_killed_before_it_wrote_anything_is_not_the_last_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write(APPROVED)
+    first = desk.run
+    with monkeypatch.context() as patch:
+        patch.setattr(SidecarPlace, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            desk.write({"a.jpg": ["sea"], "b.jpg": ["sea"]})
+    assert named_run(desk.runs, "last", desk.place, desk.place).name == first.name

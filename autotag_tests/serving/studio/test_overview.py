@@ -1,4 +1,3 @@
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,9 +6,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from autotag.domain.identity import folder_key
-from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag_tests.conftest import Folders
+from autotag_tests.pipeline.target_steps import process
+from autotag_tests.review.folder_votes import write_vote
 
 NAME = "_new_ :red[*x*]"
 
@@ -33,13 +33,12 @@ def config(settings_file: Path, plan: PipelinePlan, folders: Folders) -> str:
     st.cache_data.clear()
     folders.simple(NAME, 2)
     key = folder_key(NAME)
-    list_target_images(plan, key)
+    process(plan, key)
     images = [
         {"file": "p000.png", "tags": [{"tag": "bird", "score": 0.6, "votes": 4}]},
         {"file": "p001.png", "tags": [], "reason": "nothing is alike"},
     ]
-    tags = plan.layout.folder_tables(key).tags
-    tags.write_text(json.dumps({"images": images}), encoding="utf-8")
+    write_vote(plan, key, images)
     return str(settings_file)
 
 

@@ -51,6 +51,11 @@ def by(page: AppTest, mode: str) -> Choices:
     return chosen(page.segmented_control(key="by").set_value(mode).run())
 
 
+def captions(page: AppTest) -> str:
+    assert not page.exception
+    return "\n".join(each.value for each in page.caption)
+
+
 def ask(settings_file: Path, precision: float) -> Settings:
     return steps.asking(settings_file, ASKED.format(precision))
 
@@ -103,3 +108,19 @@ def test_labels_that_nothing_was_fitted_to_keep_the_threshold_of_the_settings(
     assert [each.value for each in page.warning] == []
     assert minimum.of("vote", "red") == pytest.approx(fitted.minimum("vote", "red", 0.0))
     assert minimum.of("zero_shot", "red") == 0.3
+
+
+def test_fitted_thresholds_hold_though_they_are_stale_or_nobody_can_tell(
+    shown: Shown, settings_file: Path, plan: PipelinePlan, archive: Archive
+) -> None:
+    steps.odd_archive(plan, archive)
+    settings = ask(settings_file, 0.8)
+    fitted = steps.table(plan, settings)
+    assert "Fitted before" not in captions(shown())
+    labels = settings_file.with_name("none.txt")
+    labels.write_text("red\n")
+    assert "Fitted before the latest decisions" in captions(shown())
+    labels.write_bytes(b"red\n\x00\n")
+    page = shown()
+    assert chosen(page).minimum.of("vote", "red") == pytest.approx(fitted.minimum("vote", "red", 0.0))
+    assert "line 2" in page.warning[0].value

@@ -28,7 +28,7 @@ def folder_medoid(context: dg.AssetExecutionContext, runtime: AutotagRuntime) ->
     with failures(), folder_held(context, runtime):
         plan, started = runtime.plan(context), time.perf_counter()
         progress = StepProgress("folder_medoid", 0, [])
-        counts = find_medoid(plan, key)
+        counts = find_medoid(plan, key, progress.reached)
         counts.seconds = time.perf_counter() - started
         progress.close(counts.close(f"folder_medoid of {key}"))
     path = plan.layout.folder_tables(key).medoid

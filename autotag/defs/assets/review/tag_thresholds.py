@@ -28,13 +28,15 @@ def tag_thresholds(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -
     """Fits each tag's least score to the archive's own images and to what people decided."""
     from autotag.pipeline.fit_thresholds import fit_rules, fit_tag_thresholds, known_examples
     from autotag.pipeline.progress import StepProgress
+    from autotag.storage.locks import held, thresholds_lock
 
     with failures():
         plan, settings, started = runtime.plan(context), runtime.settings, time.perf_counter()
-        fit_rules(settings)  # before the archive is asked
+        precision = fit_rules(settings).target_precision  # before the archive is asked
         progress = StepProgress("tag_thresholds", 0, [])
-        known = known_examples(plan, settings, runtime.vote_rules(), runtime.search_options())
-        fitted = fit_tag_thresholds(known, plan, settings)
+        with held(thresholds_lock(plan.layout, plan.model_id)):
+            known = known_examples(plan, settings, runtime.vote_rules(), runtime.search_options())
+            fitted = fit_tag_thresholds(known, plan, settings)
         known.counts.seconds = time.perf_counter() - started
         known.counts.notes.extend(known.notes)
         progress.close(known.counts)
@@ -42,7 +44,7 @@ def tag_thresholds(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -
         metadata=metadata(
             known.counts,
             model_id=plan.model_id,
-            path=plan.layout.thresholds(plan.model_id),
+            path=plan.layout.thresholds(plan.model_id, precision),
             **_told(fitted),
             examples=sum(len(each) for each in known.by_source.values()),
             decisions=sum(int(each.is_decision.sum()) for each in known.by_source.values()),

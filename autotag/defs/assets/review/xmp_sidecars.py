@@ -22,6 +22,9 @@ class SidecarsConfig(dg.Config):
         default="",
         description="file of `autotag sidecars --dry-run --save-plan`: a sidecar that was changed since is rejected",
     )
+    set_damaged_aside: bool = Field(
+        default=False, description="keep a damaged sidecar under another name, and write a new one"
+    )
 
 
 @dg.asset(
@@ -38,15 +41,21 @@ def xmp_sidecars(
     """Approved tags go into XMP sidecars through ExifTool, with what others wrote there kept; a run can be undone."""
     from autotag.pipeline.progress import StepProgress
     from autotag.review.sidecars.folder import folder_sidecars, sidecar_record
+    from autotag.review.sidecars.plan import SidecarWishes
     from autotag.review.sidecars.plan_file import read_plan
     from autotag.storage.roots import layout_of
 
     key, settings = context.partition_key, runtime.settings
     with failures(), folder_held(context, runtime):
         started, progress = time.perf_counter(), StepProgress("xmp_sidecars", 0, [])
-        expected = read_plan(config.plan, key) if config.plan else None
+        wishes = SidecarWishes(read_plan(config.plan, key) if config.plan else None, config.set_damaged_aside)
         written = folder_sidecars(
-            layout_of(settings), settings, key, dry_run=config.dry_run, expected=expected
+            layout_of(settings),
+            settings,
+            key,
+            wishes,
+            dry_run=config.dry_run,
+            reached=progress.reached,
         )
         counts = written.counts(f"xmp_sidecars of {key}")
         counts.seconds = time.perf_counter() - started
@@ -54,9 +63,11 @@ def xmp_sidecars(
     if written.notice:
         context.log.warning(written.notice)
     rejected = [each for each in written.sidecars if each.state == "rejected"]
+    aside = [each for each in written.sidecars if each.aside]
     counts.notes = [f"{each.sidecar}: {each.reason}" for each in rejected[:NAMED]]
+    counts.notes += [f"{each.sidecar} was damaged: kept as {each.aside}" for each in aside[:NAMED]]
     facts: dict[str, Any] = {state: written.count(state) for state in ("new", "merged", "unchanged")}
-    facts |= {"place": dg.MetadataValue.path(written.place)}
+    facts |= {"set aside": len(aside), "place": dg.MetadataValue.path(written.place)}
     facts |= {"notice": written.notice} if written.notice else {}
     if config.dry_run:
         facts |= {"diff": dg.MetadataValue.json([sidecar_record(each) for each in written.sidecars])}

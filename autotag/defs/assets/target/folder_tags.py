@@ -24,9 +24,9 @@ from autotag.defs.sheets import folder_sheet
 def folder_tags(context: dg.AssetExecutionContext, runtime: AutotagRuntime) -> dg.MaterializeResult:
     """The folder's regions find their nearest archive regions, which vote its tags; who voted is kept."""
     from autotag.pipeline.approved_voters import current_voters
-    from autotag.pipeline.fit_thresholds import thresholds_in_use
     from autotag.pipeline.progress import StepProgress
     from autotag.pipeline.tag_folder import tag_folder
+    from autotag.pipeline.thresholds_in_use import thresholds_in_use
 
     key = context.partition_key
     with failures(), folder_held(context, runtime):
