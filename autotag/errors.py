@@ -18,6 +18,8 @@ AutotagError
 │   └── CountsDoNotCloseError   in != out + rejected + duplicates: a bug, never data
 ├── RetryableError              the same call may succeed later
 │   ├── InUseError              another process works on the same folder, shard or index
+│   │   └── TagsChangedError    somebody said something of the same images since they were looked at
+│   ├── CatalogUnavailableError the catalog's store does not answer
 │   └── WorkerLostError         a worker process died more often than allowed
 └── RejectedImageError          one image that cannot be used: becomes a row in rejects, never leaves the pipeline
 """
@@ -102,6 +104,14 @@ class RetryableError(AutotagError):
 
 class InUseError(RetryableError):
     """Another process works on the same folder, shard or index."""
+
+
+class TagsChangedError(InUseError):
+    """Somebody said something of the same images since they were looked at."""
+
+
+class CatalogUnavailableError(RetryableError):
+    """The store behind the catalog does not answer, or answered that it cannot now."""
 
 
 class WorkerLostError(RetryableError):
