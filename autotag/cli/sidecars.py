@@ -35,7 +35,7 @@ Plan = Annotated[
     Path | None,
     typer.Option(
         "--plan",
-        help="A kept dry run: a sidecar that another program has changed since is not written.",
+        help="A kept dry run: only what it said is written, and no sidecar that another program has changed since.",
         show_default=False,
     ),
 ]

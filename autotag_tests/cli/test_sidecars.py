@@ -106,7 +106,7 @@ def test_a_dry_run_goes_on_after_folders_that_cannot_be_looked_at(
     assert rest[0].startswith("- a new one: ")
     assert "images.parquet is not there" in rest[0]
     assert rest[1:] == ["- locked: /locked may not be read"]
-    assert len(read_plan(str(kept), "trip").hashes) == 2
+    assert len(read_plan(str(kept), "trip").sidecars) == 2
 
     with pytest.raises(typer.Exit):
         show_folders(session, found, Asked(), None, as_json=True)

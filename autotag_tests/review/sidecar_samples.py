@@ -10,7 +10,14 @@ from upath import UPath
 from autotag.review.sidecars.exiftool_session import ExifToolSession
 from autotag.review.sidecars.fields import FieldValues
 from autotag.review.sidecars.place import SidecarPlace
-from autotag.review.sidecars.plan import KeptPlan, PlannedSidecar, SidecarPlaces, SidecarTask, plan_sidecars
+from autotag.review.sidecars.plan import (
+    KeptPlan,
+    KeptSidecar,
+    PlannedSidecar,
+    SidecarPlaces,
+    SidecarTask,
+    plan_sidecars,
+)
 from autotag.review.sidecars.runs import SidecarRun, new_run_name, owned_keywords, sidecar_runs
 from autotag.review.sidecars.undo import UndoneSidecar, undo_sidecars
 from autotag.review.sidecars.write import write_sidecars
@@ -155,3 +162,9 @@ def original(path: Path) -> tuple[bytes, int, int, int, int]:
     """A file as it is, with all that a touch would change."""
     at = path.lstat()
     return path.read_bytes(), at.st_mtime_ns, at.st_ctime_ns, at.st_mode, at.st_ino
+
+
+def kept_plan(planned: Sequence[PlannedSidecar], *, is_shadow: bool = False) -> KeptPlan:
+    """A dry run, as a later run is held to it."""
+    sidecars = {each.sidecar: KeptSidecar(each.current_sha256, each.added, each.removed) for each in planned}
+    return KeptPlan(sidecars, is_shadow)

@@ -79,16 +79,35 @@ class SidecarPlaces:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptSidecar:
+    """What an earlier dry run said of one sidecar.
+
+    Attributes:
+        sha256: of the bytes where it was to be written; empty where there were none.
+        added: keywords that were to come, by field.
+        removed: keywords that were to go, by field.
+    """
+
+    sha256: str
+    added: FieldValues = field(default_factory=dict)
+    removed: FieldValues = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class KeptPlan:
     """What an earlier dry run saw.
 
     Attributes:
-        hashes: by sidecar, of the bytes where it was to be written; empty for one that was not there.
-        is_shadow: whether that was the folder's shadow.
+        sidecars: by name; of one that it did not name, nothing was to be changed.
+        is_shadow: whether they were to be written into the folder's shadow.
     """
 
-    hashes: Mapping[str, str]
+    sidecars: Mapping[str, KeptSidecar]
     is_shadow: bool
+
+    def of(self, sidecar: str) -> KeptSidecar:
+        """What it said of a sidecar; that there is none and none is to come, where it did not name it."""
+        return self.sidecars.get(sidecar, KeptSidecar(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,8 @@ class SidecarWishes:
     """What whoever asks for sidecars may add.
 
     Attributes:
-        expected: an earlier dry run; a sidecar whose bytes are others by now is rejected. None: no such.
+        expected: an earlier dry run; a sidecar whose bytes, or what would come and go, are others by now is rejected. None:
+            no such.
         set_damaged_aside: a damaged sidecar is kept under another name, and a new one written; else it is rejected.
     """
 
@@ -114,7 +134,8 @@ class SidecarTask:
         listed: names of all files of the folder, sidecars among them.
         owned: keywords that earlier runs wrote into the folder, by sidecar and field.
         owned_in_shadow: likewise into its shadow; empty where the folder itself is written to.
-        expected: an earlier dry run; a sidecar whose bytes are others by now is rejected. None: no such.
+        expected: an earlier dry run; a sidecar whose bytes, or what would come and go, are others by now is rejected. None:
+            no such.
         changed: images that are not the files that were scanned any more; approvals are of what was scanned.
         set_damaged_aside: a damaged sidecar is kept under another name, and a new one written.
     """
@@ -170,13 +191,16 @@ def _planned(places: SidecarPlaces, task: SidecarTask, file: str, sidecar: str) 
         seen.says is not None and seen.current is not seen.base
     ):  # a shadow, made from a sidecar of the folder's own
         is_there = seen.says == Packet(diff.values, seen.before.foreign)
+    added, removed = ({}, {}) if is_there else (diff.added, diff.removed)
+    if task.expected is not None and not is_there:
+        _refuse_unseen(task.expected.of(sidecar), added, removed)
     return PlannedSidecar(
         file=file,
         sidecar=sidecar,
         state=UNCHANGED if is_there else MERGED if seen.is_merged else NEW,
         values=diff.values,
-        added=diff.added if not is_there else {},
-        removed=diff.removed if not is_there else {},
+        added=added,
+        removed=removed,
         released=joined(diff.released, without(written_before, joined(ours, gone))),
         owned=ours,
         current_sha256=current_sha,
@@ -190,4 +214,17 @@ def _is_as_seen(places: SidecarPlaces, seen: KeptPlan, sidecar: str, current_sha
     if places.is_shadow and not seen.is_shadow:
         own = places.folder.read(sidecar)
         current_sha256 = own.sha256 if own else ""
-    return seen.hashes.get(sidecar, "") == current_sha256
+    return seen.of(sidecar).sha256 == current_sha256
+
+
+def _refuse_unseen(seen: KeptSidecar, added: FieldValues, removed: FieldValues) -> None:
+    """Nothing, where the same comes and goes as the dry run said.
+
+    Raises:
+        SidecarError: tags were decided on since.
+    """
+    if (dict(seen.added), dict(seen.removed)) != (dict(added), dict(removed)):
+        raise SidecarError(
+            "other keywords would come or go than the dry run said, for tags were decided on since; look at it again with"
+            " --dry-run"
+        )

@@ -1,14 +1,16 @@
-"""A dry run kept in a file, so that a later run writes only where nobody else has written since."""
+"""A dry run kept in a file, so that a later run writes what it said, only where nobody else has written since."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from upath import UPath
 
 from autotag.errors import UsageError
 from autotag.review.sidecars.folder import FolderSidecars, sidecar_record
-from autotag.review.sidecars.plan import KeptPlan
+from autotag.review.sidecars.fields import FieldValues
+from autotag.review.sidecars.plan import KeptPlan, KeptSidecar
 from autotag.storage.tables import write_text
 
 VERSION = 2
@@ -40,7 +42,7 @@ def read_plan(path: str, key: str) -> KeptPlan:
             raise ValueError(f"version {plan['version']}")
         folders = {
             str(folder): KeptPlan(
-                {str(each["sidecar"]): str(each["sha256"]) for each in kept["sidecars"]},
+                {str(each["sidecar"]): _kept(each) for each in kept["sidecars"]},
                 bool(kept["is_shadow"]),
             )
             for folder, kept in plan["folders"].items()
@@ -52,3 +54,11 @@ def read_plan(path: str, key: str) -> KeptPlan:
     if key not in folders:
         raise UsageError(f"{path} is a plan of {', '.join(folders) or 'no folder'}, not of {key}")
     return folders[key]
+
+
+def _kept(record: Mapping[str, Any]) -> KeptSidecar:
+    return KeptSidecar(str(record["sha256"]), _fields(record["added"]), _fields(record["removed"]))
+
+
+def _fields(record: Mapping[str, Any]) -> FieldValues:
+    return {str(name): tuple(map(str, values)) for name, values in record.items()}

@@ -27,7 +27,7 @@ from autotag.storage.layout import Layout
 from autotag.storage.roots import layout_of
 from autotag.storage.tables import Stamp, write_table
 from autotag_tests.conftest import Folders, snapshot
-from autotag_tests.review.sidecar_samples import DARKTABLE, IMMICH, states
+from autotag_tests.review.sidecar_samples import DARKTABLE, IMMICH, kept_plan, states
 
 KEY = "birds"
 
@@ -85,7 +85,7 @@ def written(layout: Layout, settings: Settings, *, dry_run: bool = False) -> Fol
 
 
 def kept(found: FolderSidecars) -> KeptPlan:
-    return KeptPlan({each.sidecar: each.current_sha256 for each in found.sidecars}, found.is_shadow)
+    return kept_plan(found.sidecars, is_shadow=found.is_shadow)
 
 
 def subjects(path: Path) -> tuple[str, ...]:

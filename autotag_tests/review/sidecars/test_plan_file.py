@@ -6,13 +6,16 @@ import pytest
 
 from autotag.errors import UsageError
 from autotag.review.sidecars.folder import FolderSidecars
-from autotag.review.sidecars.plan import MERGED, NEW, KeptPlan, PlannedSidecar
+from autotag.review.sidecars.plan import MERGED, NEW, KeptPlan, KeptSidecar, PlannedSidecar
 from autotag.review.sidecars.plan_file import read_plan, write_plan
+
+ADDED = {"XMP-dc:Subject": ("bird", "sea")}
+REMOVED = {"XMP-dc:Subject": ("dog",)}
 
 
 def test_a_kept_plan_gives_its_hashes_and_places_again(tmp_path: Path) -> None:
     planned = [
-        PlannedSidecar("a.jpg", "a.xmp", MERGED, current_sha256="ab"),
+        PlannedSidecar("a.jpg", "a.xmp", MERGED, added=ADDED, removed=REMOVED, current_sha256="ab"),
         PlannedSidecar("odd \udce4.jpg", "odd \udce4.xmp", NEW),
     ]
     folders = {
@@ -21,7 +24,8 @@ def test_a_kept_plan_gives_its_hashes_and_places_again(tmp_path: Path) -> None:
     }
     write_plan(tmp_path / "plan.json", folders)
     birds, cats = (read_plan(str(tmp_path / "plan.json"), key) for key in folders)
-    assert birds == KeptPlan({"a.xmp": "ab", "odd \udce4.xmp": ""}, is_shadow=False)
+    sidecars = {"a.xmp": KeptSidecar("ab", ADDED, REMOVED), "odd \udce4.xmp": KeptSidecar("")}
+    assert birds == KeptPlan(sidecars, is_shadow=False)
     assert cats == KeptPlan({}, is_shadow=True)
 
 
@@ -39,6 +43,7 @@ def test_a_plan_of_another_folder_is_refused(tmp_path: Path) -> None:
         "[]",
         '{"version": 2, "folders": []}',
         '{"version": 2, "folders": {"birds": []}}',
+        '{"version": 2, "folders": {"birds": {"is_shadow": false, "sidecars": [{"sidecar": "a.xmp", "sha256": ""}]}}}',
         '{"version": 1, "folders": {"birds": {"is_shadow": false, "sidecars": []}}}',
     ],
 )

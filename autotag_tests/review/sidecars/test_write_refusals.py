@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from autotag.review.sidecars import write as sidecar_write
-from autotag.review.sidecars.plan import KeptPlan
 from autotag.review.sidecars.runs import owned_keywords
-from autotag_tests.review.sidecar_samples import IMMICH, Desk, original
+from autotag_tests.review.sidecar_samples import IMMICH, Desk, kept_plan, original
 
 
 @pytest.mark.parametrize(
@@ -92,9 +91,28 @@ def test_a_sidecar_changed_since_a_dry_run_is_rejected(desk: Desk) -> None:
     desk.images("a.jpg", "b.jpg")
     (desk.folder / "a.xmp").write_bytes(IMMICH)
     approved = {"a.jpg": ["bird"], "b.jpg": ["bird"]}
-    expected = KeptPlan({each.sidecar: each.current_sha256 for each in desk.plan(approved)}, is_shadow=False)
-    assert expected.hashes["b.xmp"] == ""
+    expected = kept_plan(desk.plan(approved))
+    assert expected.of("b.xmp").sha256 == ""
     (desk.folder / "a.xmp").write_bytes(IMMICH.replace(b"At the lake", b"At the sea"))
     found = desk.write(approved, expected)
     assert [each.state for each in found] == ["rejected", "new"]
     assert "since the dry run" in found[0].reason
+
+
+def test_only_what_a_dry_run_said_is_written_whatever_was_approved_since(desk: Desk) -> None:
+    desk.images("a.jpg", "b.jpg", "c.jpg")
+    seen = {"a.jpg": ["bird"], "b.jpg": ["bird"], "c.jpg": []}
+    expected = kept_plan(desk.plan(seen))
+    found = desk.write({**seen, "b.jpg": ["bird", "dog"], "c.jpg": ["dog"]}, expected)
+    assert [each.state for each in found] == ["new", "rejected", "rejected"]
+    assert all("than the dry run said" in each.reason for each in found[1:])
+    assert not (desk.folder / "b.xmp").exists()
+    assert not (desk.folder / "c.xmp").exists()
+
+
+def test_what_a_dry_run_said_and_somebody_wrote_already_is_no_refusal(desk: Desk) -> None:
+    desk.images("a.jpg", "b.jpg")
+    desk.write({"a.jpg": ["bird"], "b.jpg": []})
+    expected = kept_plan(desk.plan({"a.jpg": ["bird"], "b.jpg": ["sea"]}))
+    found = desk.write({"a.jpg": ["bird"], "b.jpg": ["sea"]}, expected)
+    assert [each.state for each in found] == ["unchanged", "new"]
