@@ -18,6 +18,7 @@ from autotag.settings.file import find_file, read_toml
 from autotag.settings.messages import explain, explain_overrides, explain_types, explain_variable
 from autotag.settings.profiles import apply_profile
 from autotag.settings.sections import (
+    Catalog,
     Compute,
     Discovery,
     Images,
@@ -29,6 +30,7 @@ from autotag.settings.sections import (
     Regions,
     Review,
     Section,
+    Serve,
     Sheet,
     Sidecars,
     Source,
@@ -58,6 +60,8 @@ class Settings(Section):
     review: Review = Review()
     discovery: Discovery = Discovery()
     sidecars: Sidecars = Sidecars()
+    catalog: Catalog = Catalog()
+    serve: Serve = Serve()
 
     _file: Path | None = PrivateAttr(default=None)
     _base: Path | None = PrivateAttr(default=None)

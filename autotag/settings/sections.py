@@ -255,3 +255,57 @@ class Sidecars(Section):
 
     exiftool: str = Field(default="exiftool", description="the program: a name on the PATH, or a path")
     batch_files: int = Field(default=256, ge=1, le=256, description="files ExifTool is given together")
+
+
+class Catalog(Section):
+    """The searchable store of your own images and objects."""
+
+    backend: Literal["lancedb", "opensearch"] = Field(
+        default="lancedb", description="lancedb: files below paths.catalog | opensearch: a cluster"
+    )
+    index_from: int = Field(
+        default=20_000,
+        ge=256,
+        description="regions from which a vector index pays; fewer are searched one by one",
+    )
+    url: str = Field(
+        default="", description="of OpenSearch, like https://user:password@host:9200; unused by lancedb"
+    )
+    alias: str = Field(
+        default="autotag",
+        pattern=r"^[a-z][a-z0-9_-]{0,99}$",
+        description="name of the OpenSearch index's alias",
+    )
+    shards: int = Field(default=2, ge=1, description="primary shards of an OpenSearch index")
+    replicas: int = Field(default=1, ge=0, description="copies of each OpenSearch shard")
+    timeout_s: float = Field(default=10.0, gt=0, description="longest wait for an answer of OpenSearch")
+
+
+class Serve(Section):
+    """The search API and what it allows."""
+
+    host: str = Field(
+        default="127.0.0.1", description="address it listens on; beyond loopback keys are required"
+    )
+    port: int = Field(default=8000, ge=1, le=65_535, description="port it listens on")
+    keys: str = Field(default="", description="file of hashed access keys; <data>/keys.json")
+    ingested: str = Field(default="", description="where ingested images are kept; <data>/ingested")
+    max_upload_bytes: int = Field(
+        default=50_000_000, ge=1, description="longer uploads are refused while they arrive"
+    )
+    max_k: int = Field(default=1000, ge=1, le=10_000, description="most hits of one search")
+    upload_timeout_s: float = Field(default=30.0, gt=0, description="slower uploads are given up")
+    text_cache: int = Field(default=1000, ge=0, description="queries whose vectors are remembered")
+    batch: int = Field(default=16, ge=1, description="requests that share a call of a model")
+    batch_wait_ms: float = Field(
+        default=2.0, ge=0, description="longest wait for others to share a call with"
+    )
+    max_waiting: int = Field(
+        default=256, ge=1, description="requests waiting for a model; more are told to come back (503)"
+    )
+    false_alarms: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="share of queries for what is not there that may be answered all the same",
+    )

@@ -1,0 +1,1 @@
+"""The searchable store of the user's own images and objects: one protocol, an embedded and a distributed store."""
