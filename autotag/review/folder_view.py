@@ -43,6 +43,7 @@ class FolderView:
         members: numbers of the images of each group.
         outdated: sentences for a person: suggestions that are there and are of an earlier state of the folder or of another
             model, with what to do.
+        state: of the tables that it was read from; names it where something is kept that was reckoned from it.
     """
 
     key: str
@@ -56,6 +57,7 @@ class FolderView:
     has_labels: bool
     members: dict[int, list[int]] = field(default_factory=dict)
     outdated: tuple[str, ...] = ()
+    state: str = ""
 
     def group_of(self, number: int) -> list[int]:
         """Numbers of the images that look like this one, itself among them."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from autotag.domain.ledger_entries import EffectiveTag, Standing
+from autotag.domain.ledger_entries import ANY_TAG, EffectiveTag, Standing
 from autotag.domain.review_order import doubt, review_order
 from autotag.review.folder_view import FolderView, Suggestion
 
@@ -144,7 +144,7 @@ def _tags_of(view: FolderView, number: int, standings: Standings, minimum: Minim
             tags.add(each.tag)
         elif each.standing is Standing.REJECTED:
             tags.discard(each.tag)
-    return tags
+    return tags - {ANY_TAG}
 
 
 def _is_wanted(view: FolderView, number: int, standings: Standings, wanted: Wanted, minimum: Minimum) -> bool:

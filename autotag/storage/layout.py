@@ -32,6 +32,7 @@ RESULT_NAMES = frozenset(
         ".sidecar_runs",
         "clusters.parquet",
         "discovery.html",
+        ".dismissed.json",
     }
 )
 """Names directly below a folder's results. A nested folder of such a name gets `RESERVED_MARK` behind its own."""
@@ -300,6 +301,10 @@ class Layout:
     def discovery_of_all(self) -> UPath:
         """Directory of what was found in all folders together."""
         return self.data / "discovery_of_all"
+
+    def dismissed_clusters(self, key: str | None) -> UPath:
+        """Names of the clusters of a folder, or without a key of all folders together, that people put aside."""
+        return (self.discovery_of_all if key is None else self.discovery(key)) / ".dismissed.json"
 
     def run_log(self, run: str) -> UPath:
         """What a command did, a line a step."""

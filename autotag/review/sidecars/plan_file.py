@@ -8,8 +8,8 @@ from typing import Any
 from upath import UPath
 
 from autotag.errors import UsageError
-from autotag.review.sidecars.folder import FolderSidecars, sidecar_record
 from autotag.review.sidecars.fields import FieldValues
+from autotag.review.sidecars.folder import FolderSidecars, sidecar_record
 from autotag.review.sidecars.plan import KeptPlan, KeptSidecar
 from autotag.storage.tables import write_text
 

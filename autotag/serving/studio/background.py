@@ -86,7 +86,9 @@ class BackgroundCommand:
             return False
 
 
-def start(runs: Path, label: str, words: Sequence[str], environment: Mapping[str, str]) -> BackgroundCommand:
+def start(
+    runs: Path, label: str, words: Sequence[str], environment: Mapping[str, str], plan: Path | None = None
+) -> BackgroundCommand:
     """Start `autotag` with these words.
 
     Args:
@@ -94,10 +96,16 @@ def start(runs: Path, label: str, words: Sequence[str], environment: Mapping[str
         label: for people.
         words: of the command line, without `autotag`.
         environment: settings over those of the file, like `AUTOTAG_LABELS__TOPK`.
+        plan: file that goes with them as `--plan`; it is moved to the command's own, and goes with them.
+
+    Raises:
+        FileNotFoundError: somebody else has taken the plan; nothing was started.
     """
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     directory = runs / DIRECTORY / f"{name}-{words[0]}"
     directory.mkdir(parents=True)
+    if plan is not None:
+        words = [*words, "--plan", str(_taken(plan, directory))]
     _prune(runs)
     runner = [sys.executable, "-m", "autotag.serving.studio.command_runner", str(directory / "exit_code")]
     command = [*runner, "--", "--progress", str(directory / "progress.json"), *words]
@@ -134,13 +142,21 @@ def _read(directory: Path) -> BackgroundCommand | None:
 def _prune(runs: Path) -> None:
     """Remove what is older than the last `KEPT` commands that have ended, but for what still runs."""
     ended = 0
-    for directory in sorted((runs / DIRECTORY).iterdir(), reverse=True):
+    for directory in sorted((runs / DIRECTORY).glob("*/"), reverse=True):
         command = _read(directory)
         is_over = command is not None and command.exit_code is not None
         # One that was never noted, and is as old, was started by somebody who was killed then.
         if ended >= KEPT and (is_over or command is None):
             shutil.rmtree(directory, ignore_errors=True)
         ended += is_over
+
+
+def _taken(plan: Path, directory: Path) -> Path:
+    try:
+        return plan.rename(directory / plan.name)
+    except FileNotFoundError:
+        directory.rmdir()
+        raise
 
 
 def _note(started: BackgroundCommand, words: Sequence[str]) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from autotag.domain.ledger_entries import EffectiveTag, Standing
+from autotag.domain.ledger_entries import ANY_TAG, EffectiveTag, Standing
 from autotag.pipeline.discovered_clusters import Cluster
 from autotag.pipeline.discovery_page import Tile
 from autotag.review.folder_view import Suggestion
+from autotag.storage.folder_files import printable
 
 STYLE = """
 <style>
@@ -67,7 +68,9 @@ def chips_of(
     standing: Sequence[EffectiveTag], believed: Iterable[Suggestion], weak: Iterable[Suggestion] = ()
 ) -> list[Chip]:
     """What people decided, then what is believed, then what is not."""
-    decided = {each.tag: each for each in standing if each.standing is not Standing.PROPOSED}
+    decided = {
+        each.tag: each for each in standing if each.standing is not Standing.PROPOSED and each.tag != ANY_TAG
+    }
     marks = [
         Chip(tag, each.standing.value, _scores(each.scores.items()))
         for tag, each in sorted(decided.items(), key=lambda item: (item[1].standing.value, item[0]))
@@ -139,9 +142,10 @@ def cluster_html(cluster: Cluster, tiles: Sequence[Tile]) -> str:
 def plain_markdown(text: str) -> str:
     """Text of strangers, like a file's name, so that Markdown shows it as it is: no emphasis, formula, colour, icon or HTML.
 
-    All white space becomes one space, as it would on the page; addresses still become links.
+    All white space becomes one space, as it would on the page; bytes that are no UTF-8 are spelled out; addresses still become
+    links.
     """
-    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
+    return _MARKS.sub(r"\\\g<0>", " ".join(printable(text).split()))
 
 
 def _score_html(told: str, *, is_brief: bool) -> str:

@@ -1,17 +1,18 @@
 """Buttons that run the folder's assets, and how far they are."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from upath import UPath
 
 from autotag.domain.identity import folder_path
 from autotag.serving.studio import background
 from autotag.serving.studio.background import BackgroundCommand
 from autotag.serving.studio.chips import plain_markdown
-from autotag.serving.studio.workbench import Workbench
+from autotag.serving.studio.undo import FAILED
+from autotag.serving.studio.workbench import Workbench, file_state, folder_name
 from autotag.storage.fingerprints import fingerprint
 
 BUTTONS = (
@@ -26,6 +27,11 @@ BUTTONS = (
 )
 LOOK_INTERVAL_S = 1.0
 IDLE_INTERVAL_S = 15.0
+
+NOT_AS_PREVIEWED = (
+    "Nothing was written: since this page was drawn, another tab has previewed the sidecars anew, or written what was"
+    " previewed. Look at the preview again."
+)
 
 COMMANDS_SHOWN = 3
 OUTPUT_HEIGHT_PX = 240
@@ -50,11 +56,18 @@ def command_panel(bench: Workbench, folder: str, overrides: Mapping[str, Any]) -
         )
     with st.popover("Write sidecars ...", width="stretch", disabled=not folder):
         st.write("Approved tags go into XMP files beside the images. The images are not touched.")
-        if plan.exists():
-            st.caption("As previewed: a sidecar that was changed since is refused.")
-        if st.button("Write sidecars", key="run-sidecars", type="primary"):
-            words = ["--plan", str(_taken(plan))] if plan.exists() else []
-            start_command(bench, "Write sidecars", ["sidecars", *words], folder, overrides)
+        previewed = file_state(UPath(plan))
+        if previewed:
+            st.caption(
+                "As previewed: a sidecar is refused that was changed since, or of whose image other tags were approved."
+            )
+        st.button(
+            "Write sidecars",
+            key="run-sidecars",
+            type="primary",
+            on_click=_write_sidecars,
+            args=(bench, plan, previewed, folder, overrides),
+        )
     _under_way(bench)
 
 
@@ -63,20 +76,37 @@ def _sidecar_plan(bench: Workbench, folder: str) -> Path:
     return bench.runs / background.DIRECTORY / f"sidecars-{fingerprint(folder=folder)}.plan"
 
 
-def _taken(plan: Path) -> Path:
-    """The plan under a name of its own: it is good for one writing."""
-    return plan.rename(plan.with_suffix(f".{time.time_ns()}.written"))
+def _write_sidecars(
+    bench: Workbench, plan: Path, previewed: str, folder: str, overrides: Mapping[str, Any]
+) -> None:
+    """Write as previewed, where a preview was told of when the button was drawn; one preview is good for one writing."""
+    taken = plan if previewed else None
+    try:
+        if file_state(UPath(plan)) != previewed:
+            raise FileNotFoundError(plan)
+        start_command(bench, "Write sidecars", ["sidecars"], folder, overrides, taken)
+    except FileNotFoundError:
+        st.session_state[FAILED] = NOT_AS_PREVIEWED
 
 
 def start_command(
-    bench: Workbench, label: str, words: list[str], folder: str, overrides: Mapping[str, Any]
+    bench: Workbench,
+    label: str,
+    words: list[str],
+    folder: str,
+    overrides: Mapping[str, Any],
+    plan: Path | None = None,
 ) -> None:
-    """Start `autotag` with these words, for a folder where one is named, over the settings of the page."""
+    """Start `autotag` with these words, for a folder where one is named, over the settings of the page.
+
+    Raises:
+        FileNotFoundError: there is no such plan; nothing was started.
+    """
     file = bench.settings.file
     words = [*words, *(["--folder", folder_path(folder)] if folder else [])]
     words += ["--config", str(file)] if file else []
-    named = f"{label}: {folder_path(folder)}" if folder else label
-    background.start(bench.runs, named, words, environment_of(overrides))
+    named = f"{label}: {folder_name(folder)}" if folder else label
+    background.start(bench.runs, named, words, environment_of(overrides), plan)
 
 
 def environment_of(overrides: Mapping[str, Any]) -> dict[str, str]:

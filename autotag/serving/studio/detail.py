@@ -1,6 +1,6 @@
 """One image, large: its regions, its tags, and who spoke for each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 from upath import UPath
@@ -10,14 +10,14 @@ from autotag.errors import AutotagError, MissingInputError
 from autotag.review.boxed_picture import DrawnBox, boxed_picture, boxes_of
 from autotag.review.evidence import TagEvidence, evidence_of
 from autotag.review.folder_view import FolderView
-from autotag.review.review_queue import believed
 from autotag.review.source_pictures import SourcePictures, SourceRegion
 from autotag.serving.studio.card import tag_editor
 from autotag.serving.studio.chips import chips_html, chips_of, plain_markdown
+from autotag.serving.studio.clicks import approve, reject
+from autotag.serving.studio.drawn import DrawnImage, drawn_image, tags_to_choose
 from autotag.serving.studio.sidebar import Choices
-from autotag.serving.studio.undo import remember
-from autotag.serving.studio.verdicts import approvals, rejections_of_the_rest
-from autotag.serving.studio.workbench import Standings, Workbench
+from autotag.serving.studio.standings import LiveStandings
+from autotag.serving.studio.workbench import Workbench
 from autotag.storage.images import ImageLimits
 
 LONG_EDGE_PX = 1280
@@ -30,37 +30,69 @@ def detail(bench: Workbench, chosen: Choices, view: FolderView, file: str) -> No
     """The image that the page's address names."""
     if file not in view.files:
         st.warning(plain_markdown(f"{file} is not in this folder any more."))
-        _back()
+        st.button("← Back", key="back", shortcut="Escape", on_click=_back)
         return
-    number = view.files.index(file)
-    standings = bench.standings(view)
-    _bar(bench, chosen, view, number, standings)
+    number, live = view.files.index(file), bench.live(view)
+    drawn = drawn_image(view, [number], chosen.minimum, live, weak_shown=None)
+    _bar(bench, view, drawn, live)
     picture, facts = st.columns([3, 2], gap="large")
     with picture, st.container(key="large"):
         _picture(bench, view, number)
     with facts:
-        _facts(bench, chosen, view, number, standings)
+        _facts(bench, view, number, drawn)
 
 
-def _bar(bench: Workbench, chosen: Choices, view: FolderView, number: int, standings: Standings) -> None:
+def _bar(bench: Workbench, view: FolderView, drawn: DrawnImage, live: LiveStandings) -> None:
     queue: list[str] = st.session_state.get("queue", view.files)
-    place = queue.index(view.files[number]) if view.files[number] in queue else 0
-    media, found = [view.media_ids[number]], believed(view, number, chosen.minimum)
+    place = queue.index(drawn.file) if drawn.file in queue else 0
+    before, after = queue[max(place - 1, 0)], queue[min(place + 1, len(queue) - 1)]
+    shown, name = (bench, drawn, live, after), drawn.name
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("← Back", key="back", shortcut="Escape"):
-            _back()
-        if st.button("‹ Previous", key="previous-image", shortcut="Left", disabled=place == 0):
-            _go(queue[place - 1])
-        if st.button("Next ›", key="next-image", shortcut="Right", disabled=place + 1 >= len(queue)):
-            _go(queue[place + 1])
-        if st.button("Approve and next", key="approve-next", type="primary", shortcut="a"):
-            remember(bench.decide(approvals(media, [each.tag for each in found], standings)))
-            _go(queue[min(place + 1, len(queue) - 1)])
-        if st.button("Reject and next", key="reject-next", shortcut="x"):
-            shown = [each.tag for each in view.suggestions[number]]
-            remember(bench.decide(rejections_of_the_rest(media, shown, standings)))
-            _go(queue[min(place + 1, len(queue) - 1)])
-        st.markdown(f"**{plain_markdown(view.files[number])}** · {place + 1:,} of {len(queue):,}")
+        st.button("← Back", key="back", shortcut="Escape", on_click=_back)
+        st.button(
+            "‹ Previous",
+            key="previous-image",
+            shortcut="Left",
+            disabled=place == 0,
+            on_click=_go,
+            args=(before,),
+        )
+        st.button(
+            "Next ›",
+            key="next-image",
+            shortcut="Right",
+            disabled=place + 1 >= len(queue),
+            on_click=_go,
+            args=(after,),
+        )
+        st.button(
+            "Approve and next",
+            key=f"approve-next-{name}",
+            type="primary",
+            shortcut="a",
+            on_click=_decide_and_go,
+            args=(approve, *shown),
+        )
+        st.button(
+            "Reject and next",
+            key=f"reject-next-{name}",
+            shortcut="x",
+            on_click=_decide_and_go,
+            args=(reject, *shown),
+        )
+        st.markdown(f"**{plain_markdown(drawn.file)}** · {place + 1:,} of {len(queue):,}")
+
+
+def _decide_and_go(
+    decide: Callable[[Workbench, Sequence[DrawnImage], LiveStandings], bool],
+    bench: Workbench,
+    drawn: DrawnImage,
+    live: LiveStandings,
+    after: str,
+) -> None:
+    """What was not recorded stays on the page."""
+    if decide(bench, (drawn,), live):
+        _go(after)
 
 
 def _picture(bench: Workbench, view: FolderView, number: int) -> None:
@@ -71,7 +103,9 @@ def _picture(bench: Workbench, view: FolderView, number: int) -> None:
         boxes = []
     try:
         folder, media = bench.plan.layout.folder(view.key), view.media_ids[number]
-        st.image(_drawn(str(folder), file, media, tuple(boxes), folder, bench.plan.limits), width="stretch")
+        st.image(
+            _drawn(ascii(str(folder)), file, media, tuple(boxes), folder, bench.plan.limits), width="stretch"
+        )
     except AutotagError as error:
         st.warning(plain_markdown(f"{file} cannot be shown: {error}"))
     width, height = view.sizes_px[number]
@@ -91,16 +125,13 @@ def _drawn(
     return boxed_picture(_folder, file, _limits, boxes, LONG_EDGE_PX, media_id)
 
 
-def _facts(bench: Workbench, chosen: Choices, view: FolderView, number: int, standings: Standings) -> None:
-    media = view.media_ids[number]
-    standing = standings.get(media, ())
-    found = believed(view, number, chosen.minimum)
-    rest = [each for each in view.suggestions[number] if each.tag not in {one.tag for one in found}]
-    st.html(chips_html(chips_of(standing, found, rest), view.reasons[number]))
-    tag_editor(bench, [media], standings, [each.tag for each in view.suggestions[number]], f"detail-{number}")
-    for told in _tags_to_explain(standing, [each.tag for each in found]):
+def _facts(bench: Workbench, view: FolderView, number: int, drawn: DrawnImage) -> None:
+    st.html(chips_html(chips_of(drawn.standing, drawn.found, drawn.weak), view.reasons[number]))
+    tag_editor(bench, drawn, tags_to_choose(view, number, drawn), "detail")
+    for told in _tags_to_explain(drawn.standing, [each.tag for each in drawn.found]):
         with st.expander(
-            f"Why **{plain_markdown(told)}**?", expanded=told == (found[0].tag if found else "")
+            f"Why **{plain_markdown(told)}**?",
+            expanded=told == (drawn.found[0].tag if drawn.found else ""),
         ):
             _evidence(bench, view, number, told)
 
@@ -134,7 +165,7 @@ def _sentence(found: TagEvidence) -> str:
 
 
 def _voters(bench: Workbench, found: TagEvidence) -> None:
-    pictures = _source_pictures(str(bench.plan.layout.source_shards), bench)
+    pictures = pictures_of(bench)
     columns = st.columns(3)
     for place, voter in enumerate(found.votes[:VOTERS_SHOWN]):
         region = SourceRegion(voter.shard, voter.key, voter.media_id, voter.box_xyxy_px)
@@ -149,17 +180,20 @@ def _voters(bench: Workbench, found: TagEvidence) -> None:
             )
 
 
+def pictures_of(bench: Workbench) -> SourcePictures:
+    """The archive's pictures; where anything is looked for elsewhere, others."""
+    return _source_pictures(repr((bench.plan.layout, bench.plan.limits)), bench)
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _source_pictures(shards: str, _bench: Workbench) -> SourcePictures:
-    del shards
+def _source_pictures(places: str, _bench: Workbench) -> SourcePictures:
+    del places
     return SourcePictures(_bench.plan.layout, _bench.plan.limits)
 
 
 def _back() -> None:
     st.query_params.pop("image", None)
-    st.rerun()
 
 
 def _go(file: str) -> None:
     st.query_params["image"] = file
-    st.rerun()

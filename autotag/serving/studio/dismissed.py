@@ -6,8 +6,6 @@ A cluster's name changes with any of its members: what comes back changed was no
 import json
 import threading
 
-from upath import UPath
-
 from autotag.storage.layout import Layout
 from autotag.storage.tables import write_text
 
@@ -15,15 +13,10 @@ _LOCK = threading.Lock()
 """Between the tabs of this server."""
 
 
-def dismissed_path(layout: Layout, key: str | None) -> UPath:
-    """Beside the clusters of a folder, or without a key of all folders; hidden, for no folder of images is."""
-    return (layout.discovery_of_all if key is None else layout.discovery(key)) / ".dismissed.json"
-
-
 def dismissed(layout: Layout, key: str | None) -> frozenset[str]:
     """Names of the clusters; none where nothing was dismissed."""
     try:
-        return frozenset(json.loads(dismissed_path(layout, key).read_text(encoding="utf-8")))
+        return frozenset(json.loads(layout.dismissed_clusters(key).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return frozenset()
 
@@ -49,4 +42,4 @@ def show_again(layout: Layout, key: str | None, cluster: str) -> None:
 
 
 def _write(layout: Layout, key: str | None, names: frozenset[str]) -> None:
-    write_text(dismissed_path(layout, key), json.dumps(sorted(names)))
+    write_text(layout.dismissed_clusters(key), json.dumps(sorted(names)))

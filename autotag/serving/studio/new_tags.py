@@ -10,12 +10,12 @@ from autotag.domain.ledger_entries import Standing
 from autotag.errors import AutotagError, MissingInputError
 from autotag.pipeline.discovered_clusters import Cluster, accept_cluster, clusters_path, read_clusters
 from autotag.pipeline.discovery_page import Tile, region_pictures, tiles_of
-from autotag.serving.studio.card import FAILED
 from autotag.serving.studio.chips import cluster_html, plain_markdown
 from autotag.serving.studio.commands import start_command
 from autotag.serving.studio.dismissed import dismiss, dismissed, show_again
+from autotag.serving.studio.ledgers import ledger_to_write
 from autotag.serving.studio.sidebar import URL, Choices
-from autotag.serving.studio.undo import remember, undo_button
+from autotag.serving.studio.undo import FAILED, remember, undo_button
 from autotag.serving.studio.verdicts import spelled
 from autotag.serving.studio.workbench import Workbench, file_state
 from autotag.storage.layout import Layout
@@ -31,7 +31,7 @@ def new_tags(bench: Workbench, chosen: Choices) -> None:
     key = _scope(bench, chosen)
     path = clusters_path(bench.plan.layout, key)
     try:
-        clusters = _clusters(str(path), file_state(path), bench.plan.layout, key)
+        clusters = _clusters(ascii(str(path)), file_state(path), bench.plan.layout, key)
     except MissingInputError:
         where = "*Look through all folders*" if key is None else "*Find new tags* in the sidebar"
         st.info(f"Nobody has looked for new tags here yet. Embed first, then press {where}.")
@@ -80,8 +80,8 @@ def _card(bench: Workbench, key: str | None, cluster: Cluster) -> None:
     images = len(cluster.media_ids)
     with st.container(border=True):
         with st.spinner("Cutting out pictures ..."):
-            root, wanted = str(bench.plan.layout.data), bench.settings.discovery.tiles
-            tiles = _tiles(root, cluster.name, wanted, bench, cluster)
+            layout, wanted = repr(bench.plan.layout), bench.settings.discovery.tiles
+            tiles = _tiles(layout, cluster.name, wanted, bench, cluster)
         st.html(cluster_html(cluster, tiles))
         columns = st.columns([3, 1.6, 1], vertical_alignment="bottom")
         with columns[0]:
@@ -143,7 +143,7 @@ def _accept(bench: Workbench, cluster: Cluster, tag: str) -> None:
     known = [each.word for each in cluster.words]
     wanted = tag if tag in known else spelled(tag, known)
     try:
-        remember(accept_cluster(bench.ledger, cluster, wanted, bench.reviewer))
+        remember(accept_cluster(ledger_to_write(bench.ledger_url), cluster, wanted, bench.reviewer))
     except AutotagError as error:
         st.session_state[FAILED] = str(error)
         return
@@ -187,6 +187,6 @@ def _clusters(path: str, state: str, _layout: Layout, _key: str | None) -> list[
 
 
 @st.cache_resource(max_entries=CLUSTERS_KEPT, show_spinner=False)
-def _tiles(root: str, name: str, wanted: int, _bench: Workbench, _cluster: Cluster) -> list[Tile]:
-    del root, name
+def _tiles(layout: str, name: str, wanted: int, _bench: Workbench, _cluster: Cluster) -> list[Tile]:
+    del layout, name
     return tiles_of(region_pictures(_bench.plan, _cluster.one_an_image, wanted))

@@ -34,7 +34,7 @@ def _folder(bench: Workbench, key: str, minimum: Minimum) -> None:
         except MissingInputError:
             st.caption("not looked at yet: choose it in the sidebar and press Scan")
             return
-        known = bench.facts(view, minimum)
+        known = bench.facts(view, bench.live(view), minimum)
         st.progress(
             known.decided / len(view.files) if view.files else 1.0,
             f"{known.decided:,} of {len(view.files):,} images decided",

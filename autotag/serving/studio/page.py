@@ -6,7 +6,6 @@ from pathlib import Path
 import streamlit as st
 
 from autotag.errors import AutotagError, MissingInputError
-from autotag.serving.studio.card import FAILED
 from autotag.serving.studio.chips import STYLE, plain_markdown
 from autotag.serving.studio.commands import command_panel
 from autotag.serving.studio.detail import detail
@@ -15,6 +14,7 @@ from autotag.serving.studio.new_tags import new_tags
 from autotag.serving.studio.overview import overview
 from autotag.serving.studio.review import review
 from autotag.serving.studio.sidebar import URL, Choices, choices, places, settings_of_sidebar
+from autotag.serving.studio.undo import FAILED
 from autotag.serving.studio.workbench import Workbench
 
 VIEWS = ("Review", "New tags?", "Folders", "Learning")
@@ -58,7 +58,7 @@ def _view(bench: Workbench, chosen: Choices) -> None:
     try:
         with st.spinner("Reading the folder and its decisions ..."):
             folder = bench.view(chosen.folder)
-            bench.standings(folder)
+            bench.live(folder)
     except MissingInputError:
         st.info(
             "This folder has not been looked at yet. Press **Scan**, then **Thumbnails**, in the sidebar."

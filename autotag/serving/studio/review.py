@@ -1,36 +1,49 @@
 """The grid: six cards a row, one a group of look-alikes, with what is proposed and what was approved."""
 
+import hashlib
 from collections.abc import Sequence
+from itertools import accumulate
 from math import ceil
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from autotag.domain.ledger_entries import Decision
 from autotag.review.folder_view import FolderView
-from autotag.review.review_queue import Order, Show, Wanted, believed
-from autotag.serving.studio.card import card_controls, card_face, shown_tags
+from autotag.serving.studio.card import card_controls, card_face
+from autotag.serving.studio.chips import plain_markdown
+from autotag.serving.studio.clicks import approve, clear, reject
+from autotag.serving.studio.drawn import DrawnImage, drawn_image
+from autotag.serving.studio.filters import filters
 from autotag.serving.studio.sidebar import URL, Choices
-from autotag.serving.studio.undo import remember, undo_button
-from autotag.serving.studio.verdicts import approvals, clearances, rejections_of_the_rest
-from autotag.serving.studio.workbench import Standings, Workbench
+from autotag.serving.studio.standings import LiveStandings
+from autotag.serving.studio.undo import undo_button
+from autotag.serving.studio.workbench import Workbench
 
 COLUMNS = 6
 CARDS_A_PAGE = 12
 """What a screen shows: whoever approves all of a page has seen all of it."""
-EVERY_TAG = "every tag"
 
 
 def review(bench: Workbench, chosen: Choices, view: FolderView) -> None:
     """Filters, the page of cards, and what can be done with all of them."""
-    standings = bench.standings(view)
+    live = bench.live(view)
     _say_what_is_missing(view)
-    facts = bench.facts(view, chosen.minimum)
-    cards = bench.cards(view, _filters(dict(facts.tags)), chosen.minimum)[: chosen.max_cards]
+    facts = bench.facts(view, live, chosen.minimum)
+    cards = first_cards(
+        bench.cards(view, live, filters(dict(facts.tags)), chosen.minimum), chosen.most_images
+    )
     st.session_state["queue"] = [view.files[card_numbers[0]] for card_numbers in cards]
     pages = max(1, ceil(len(cards) / CARDS_A_PAGE))
-    number = min(int(st.session_state.get("page", 1)), pages)
+    bar = st.columns([2.4, 1.6, 1, 1.2, 3], vertical_alignment="center")
+    with bar[4]:
+        number = _page(pages)
     shown = cards[(number - 1) * CARDS_A_PAGE : number * CARDS_A_PAGE]
-    _bar(bench, chosen, view, shown, standings, pages)
+    drawn = [drawn_image(view, numbers, chosen.minimum, live) for numbers in shown]
+    for column, button in zip(bar, (_approve_all, _reject_rest, _clear), strict=False):
+        with column:
+            button(bench, drawn, live)
+    with bar[3]:
+        undo_button(bench)
     st.caption(
         f"{len(cards):,} cards · {sum(map(len, cards)):,} of {len(view.files):,} images · {facts.decided:,} decided"
         " · :blue-badge[vote] :orange-badge[label] :green-badge[approved]"
@@ -38,133 +51,107 @@ def review(bench: Workbench, chosen: Choices, view: FolderView) -> None:
     )
     if not cards:
         st.success("Nothing is left to look at here. Choose another filter to see decided images.")
-    # All faces before the first control: pictures are loaded while the browser makes the rest.
-    columns = [column for _ in range(0, len(shown), COLUMNS) for column in st.columns(COLUMNS, gap="small")]
-    for part in (card_face, card_controls):
-        for column, numbers in zip(columns, shown, strict=False):
-            with column:
-                part(bench, chosen, view, numbers, standings)
+    _grid(bench, view, list(zip(shown, drawn, strict=True)), live)
     _turn(pages, "below")
+
+
+def _grid(
+    bench: Workbench,
+    view: FolderView,
+    cards: Sequence[tuple[Sequence[int], DrawnImage]],
+    live: LiveStandings,
+) -> None:
+    """All faces before the first control: pictures are loaded while the browser makes the rest."""
+    columns = [column for _ in range(0, len(cards), COLUMNS) for column in st.columns(COLUMNS, gap="small")]
+    for column, (numbers, drawn) in zip(columns, cards, strict=False):
+        with column:
+            card_face(bench, view, numbers[0], drawn)
+    for column, (numbers, drawn) in zip(columns, cards, strict=False):
+        with column:
+            card_controls(bench, view, numbers[0], drawn, live)
+
+
+def first_cards(cards: Sequence[list[int]], most_images: int) -> Sequence[list[int]]:
+    """The first cards that hold at most so many images; one at least."""
+    fitting = sum(images <= most_images for images in accumulate(map(len, cards)))
+    return cards[: max(1, fitting)]
 
 
 def _say_what_is_missing(view: FolderView) -> None:
     if not view.has_votes and not view.has_labels:
         st.info("No tags are proposed yet: press **Embed**, then **Score** or **Vote**, in the sidebar.")
+    if view.outdated:
+        st.warning(plain_markdown(" ".join(view.outdated)))
 
 
-def _filters(counts: dict[str, int]) -> Wanted:
-    show = st.segmented_control(
-        "Show",
-        [each.value for each in Show],
-        default=Show.UNDECIDED.value,
-        required=True,
-        key="show",
-        bind=URL,
-        label_visibility="collapsed",
+def _approve_all(bench: Workbench, drawn: Sequence[DrawnImage], live: LiveStandings) -> None:
+    st.button(
+        "Approve all over threshold",
+        key=f"approve-all-{_name(drawn)}",
+        type="primary",
+        shortcut="a",
+        width="stretch",
+        on_click=approve,
+        args=(bench, drawn, live),
     )
-    columns = st.columns([2, 2, 2, 1.6], vertical_alignment="bottom")
-    with columns[0]:
-        tag = st.selectbox(
-            "Tag",
-            [EVERY_TAG, *counts],
-            key="tag",
-            bind=URL,
-            format_func=lambda each: each if each == EVERY_TAG else f"{each} ({counts[each]})",
-        )
+
+
+def _reject_rest(bench: Workbench, drawn: Sequence[DrawnImage], live: LiveStandings) -> None:
+    st.button(
+        "Reject the rest",
+        key=f"reject-rest-{_name(drawn)}",
+        width="stretch",
+        help="All that is shown here and not approved",
+        on_click=reject,
+        args=(bench, drawn, live),
+    )
+
+
+def _clear(bench: Workbench, drawn: Sequence[DrawnImage], live: LiveStandings) -> None:
+    st.button(
+        "Clear",
+        key=f"clear-{_name(drawn)}",
+        width="stretch",
+        help="Take back decisions on this page",
+        on_click=clear,
+        args=(bench, drawn, live),
+    )
+
+
+def _name(drawn: Sequence[DrawnImage]) -> str:
+    """Changes with anything on the page: a click on what was there before finds no button of this name."""
+    return hashlib.sha256("".join(each.name for each in drawn).encode()).hexdigest()[:16]
+
+
+def _page(pages: int) -> int:
+    """Buttons and a field for the page, whose number is in the address; the page that the field shows."""
+    if int(st.session_state.get("page", 1)) > pages:
+        # Streamlit would show the first one: whoever has done with the last page wants the one before.
+        st.session_state["page"] = pages
+    columns = st.columns([1, 2, 1], vertical_alignment="center")
     with columns[1]:
-        name = st.text_input("Name holds", key="name", bind=URL)
-    with columns[2]:
-        order = st.selectbox("Order", [each.value for each in Order], key="order", bind=URL)
-    with columns[3]:
-        grouped = st.toggle(
-            "One card for look-alikes",
-            True,
-            key="grouped",
+        number = st.number_input(
+            f"Page of {pages}",
+            1,
+            pages,
+            key="page",
             bind=URL,
-            help="One decision counts for all of them",
+            label_visibility="collapsed",
+            help=f"of {pages}",
         )
-    return Wanted(Show(show), "" if tag in (None, EVERY_TAG) else tag, name or "", Order(order), grouped)
-
-
-def _bar(
-    bench: Workbench,
-    chosen: Choices,
-    view: FolderView,
-    shown: Sequence[Sequence[int]],
-    standings: Standings,
-    pages: int,
-) -> None:
-    columns = st.columns([2.4, 1.6, 1, 1.2, 3], vertical_alignment="center")
-    media = {number: view.media_ids[number] for card_numbers in shown for number in card_numbers}
-    with columns[0]:
-        if st.button(
-            "Approve all over threshold", key="approve-all", type="primary", shortcut="a", width="stretch"
-        ):
-            _decide(bench, _all_believed(chosen, view, media, standings), "approved")
-    with columns[1]:
-        if st.button(
-            "Reject the rest",
-            key="reject-rest",
-            width="stretch",
-            help="All that is shown here and not approved",
-        ):
-            rest = [
-                decision
-                for number, media_id in media.items()
-                for decision in rejections_of_the_rest(
-                    [media_id], shown_tags(view, number, chosen.minimum), standings
-                )
-            ]
-            _decide(bench, rest, "rejected")
-    with columns[2]:
-        if st.button("Clear", key="clear", width="stretch", help="Take back decisions on this page"):
-            _decide(bench, clearances(media.values(), standings), "cleared")
-    with columns[3]:
-        undo_button(bench)
-    with columns[4]:
-        _turn(pages, "above")
-
-
-def _all_believed(
-    chosen: Choices, view: FolderView, media: dict[int, str], standings: Standings
-) -> list[Decision]:
-    decisions: list[Decision] = []
-    for number, media_id in media.items():
-        tags = [each.tag for each in believed(view, number, chosen.minimum)]
-        decisions += approvals([media_id], tags, standings)
-    return decisions
-
-
-def _decide(bench: Workbench, decisions: list[Decision], told: str) -> None:
-    run_id = bench.decide(decisions)
-    if run_id:
-        remember(run_id)
-        st.toast(f"{len(decisions)} tags {told}")
-        st.rerun()
-    st.toast("Nothing to decide here")
+    _turn_buttons((columns[0], columns[2]), pages, "above")
+    return int(number)
 
 
 def _turn(pages: int, where: str) -> None:
-    """Buttons to the pages before and after; the number is in the address."""
-    if where == "above":
-        columns = st.columns([1, 2, 1], vertical_alignment="center")
-        with columns[1]:
-            st.number_input(
-                f"Page of {pages}",
-                1,
-                pages,
-                key="page",
-                bind=URL,
-                label_visibility="collapsed",
-                help=f"of {pages}",
-            )
-    else:
-        columns = st.columns([4, 1, 1, 4])[1:3]
-        columns = [columns[0], None, columns[1]]
-    with columns[0]:
-        st.button("‹", key=f"previous-{where}", on_click=_to_page, args=(-1, pages), width="stretch")
-    with columns[2]:
-        st.button("›", key=f"next-{where}", on_click=_to_page, args=(1, pages), width="stretch")
+    _, back, on, _ = st.columns([4, 1, 1, 4])
+    _turn_buttons((back, on), pages, where)
+
+
+def _turn_buttons(columns: Sequence[DeltaGenerator], pages: int, where: str) -> None:
+    for column, mark, name, step in zip(columns, "‹›", ("previous", "next"), (-1, 1), strict=True):
+        with column:
+            st.button(mark, key=f"{name}-{where}", on_click=_to_page, args=(step, pages), width="stretch")
 
 
 def _to_page(step: int, pages: int) -> None:

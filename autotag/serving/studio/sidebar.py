@@ -28,13 +28,13 @@ class Choices:
     Attributes:
         folder: key of the folder; empty where there is none.
         minimum: least scores of believed tags.
-        max_cards: cards that are shown at the most.
+        most_images: images that the grid goes through at the most; commands work on all.
         overrides: settings that differ from the file's, like `labels.topk`.
     """
 
     folder: str
     minimum: Minimum
-    max_cards: int
+    most_images: int
     overrides: dict[str, Any]
 
 
@@ -88,7 +88,15 @@ def choices(bench: Workbench, overrides: dict[str, Any], where: Places) -> Choic
         )
         minimum, changed = _fitted(bench) if mode == FITTED else _fixed(bench)
     with where.settings:
-        shown = st.number_input("Cards at most", 10, 1_000_000, 20_000, key="most", bind=URL)
+        shown = st.number_input(
+            "Images in the grid at most",
+            1,
+            1_000_000,
+            20_000,
+            key="most",
+            bind=URL,
+            help="The first of the order that is chosen there. Commands work on all images.",
+        )
     return Choices(folder or "", minimum, int(shown), overrides | changed)
 
 

@@ -52,23 +52,23 @@ def approvals(
 def rejections_of_the_rest(
     media_ids: Iterable[str], shown: Iterable[str], standings: Mapping[str, Sequence[EffectiveTag]]
 ) -> list[Decision]:
-    """Reject what still waits: every open proposal, and what the page showed beside them; nothing more is true of these images.
+    """Reject what the page showed; what a person has decided already is left as it is.
 
-    An image of which nothing was shown and nobody has said anything is marked by `ANY_TAG`: a person has looked at it.
+    What waits of an image and was not shown goes on waiting: nobody has seen it. An image of which there is nothing to reject,
+    of which nothing waits and nobody has said anything, is marked by `ANY_TAG`: a person has looked at it.
 
     Args:
         media_ids: of the images.
         shown: tags that the page showed as suggested for all of them.
-        standings: of the images, as the ledger has them.
+        standings: of the images, as they were when they were shown.
     """
     suggested = list(dict.fromkeys(shown))
     decisions: list[Decision] = []
     for media_id in dict.fromkeys(media_ids):
         found = standings.get(media_id, ())
         decided = {each.tag for each in found if each.standing is not Standing.PROPOSED}
-        waiting = [each.tag for each in found if each.standing is Standing.PROPOSED]
-        tags = [tag for tag in dict.fromkeys([*waiting, *suggested]) if tag not in decided]
-        if not tags and not decided:
+        tags = [tag for tag in suggested if tag not in decided]
+        if not tags and not found:
             tags = [ANY_TAG]
         decisions += [Decision(media_id, tag, Action.REJECT) for tag in tags]
     return decisions
@@ -89,3 +89,15 @@ def clearances(media_ids: Iterable[str], standings: Mapping[str, Sequence[Effect
         for each in standings.get(media_id, ())
         if each.standing is not Standing.PROPOSED
     ]
+
+
+def are_so(decisions: Iterable[Decision], standings: Mapping[str, Sequence[EffectiveTag]]) -> bool:
+    """Whether tags stand as decisions would have them, whoever did it."""
+    stands = {(media_id, each.tag): each.standing for media_id, found in standings.items() for each in found}
+    return all(_is_so(each.action, stands.get((each.media_id, each.tag))) for each in decisions)
+
+
+def _is_so(action: Action, standing: Standing | None) -> bool:
+    if action is Action.CLEAR:
+        return standing in (None, Standing.PROPOSED)
+    return standing is (Standing.REJECTED if action is Action.REJECT else Standing.APPROVED)

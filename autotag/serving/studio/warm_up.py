@@ -62,5 +62,6 @@ def warm(config: Path | None) -> None:
     for key in bench.folders()[:1]:
         view = bench.view(key)
         minimum = Minimum(own_minimums(bench.settings), {})
-        bench.facts(view, minimum)
-        bench.cards(view, Wanted(), minimum)
+        live = bench.live(view)
+        bench.facts(view, live, minimum)
+        bench.cards(view, live, Wanted(), minimum)

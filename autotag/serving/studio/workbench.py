@@ -1,39 +1,32 @@
 """What the page works on: settings, folders, tables and the ledger, each read once and kept until it changes."""
 
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
 from upath import UPath
 
 from autotag.domain.identity import folder_key, folder_path
-from autotag.domain.ledger_entries import PERSON, Decision, EffectiveTag
-from autotag.errors import MissingInputError
+from autotag.domain.ledger_entries import PERSON, Decision
+from autotag.errors import MissingInputError, TagsChangedError
 from autotag.pipeline.discover_folders import target_folder_paths
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.review.folder_view import FolderView, read_folder_view
 from autotag.review.ledger.place import ledger_url, reviewer_name
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.review_queue import Minimum, Wanted, is_decided, queue, tag_counts
+from autotag.serving.studio.ledgers import ledger_to_read, ledger_to_write
+from autotag.serving.studio.standings import LiveStandings, Standings, latest_standings
 from autotag.settings import Settings
-from autotag.storage.folder_files import IMAGE_SUFFIXES
+from autotag.storage.folder_files import IMAGE_SUFFIXES, printable
 from autotag.storage.layout import FolderTables, Layout
 
 FOLDERS_TTL_S = 5.0
 VIEWS_KEPT = 32
 
-Standings = dict[str, Sequence[EffectiveTag]]
-
-
-@dataclass
-class LiveStandings:
-    """Effective tags of a folder's images, brought up to date by what the ledger got since."""
-
-    tags: Standings
-    position: int
-    lock: threading.Lock = field(default_factory=threading.Lock)
+TRIES = 5
+"""Of a change that somebody else gets ahead of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +49,8 @@ class Workbench:
     Attributes:
         settings: of the file, with what the sidebar changed.
         plan: settled from them.
-        ledger: of all decisions.
-        ledger_url: where it lies.
+        ledger: of all decisions, to be read; an empty one where nobody has decided on anything yet.
+        ledger_url: where it lies, or will.
         reviewer: name that decisions are recorded under.
     """
 
@@ -69,7 +62,7 @@ class Workbench:
 
     @classmethod
     def of(cls, settings: Settings) -> "Workbench":
-        """Open the ledger; weights are hashed once.
+        """Open the ledger, and make none; weights are hashed once.
 
         Raises:
             MissingInputError: there is no such data root. It is not made: a slip of the keyboard should leave nothing behind.
@@ -78,7 +71,7 @@ class Workbench:
         if not plan.layout.data.is_dir():
             raise MissingInputError(f"{plan.layout.data}: there is no such data root")
         url = ledger_url(settings, plan.layout)
-        return cls(settings, plan, _ledger(url), url, reviewer_name(settings))
+        return cls(settings, plan, ledger_to_read(url), url, reviewer_name(settings))
 
     @property
     def runs(self) -> Path:
@@ -87,7 +80,7 @@ class Workbench:
 
     def folders(self) -> list[str]:
         """Keys of the folders that hold images, or have been looked at."""
-        return _folders(str(self.plan.layout.target), self.plan.layout)
+        return _folders(repr(self.plan.layout), self.plan.layout)
 
     def tables(self, key: str) -> FolderTables:
         """Results of a folder."""
@@ -101,55 +94,85 @@ class Workbench:
         """
         tables = self.tables(key)
         state = _state(tables)
-        return _view(str(tables.root), state, key, tables)
-
-    def standings(self, view: FolderView) -> Standings:
-        """Effective tags by media id."""
-        return self.live(view).tags
+        return _view(ascii(str(tables.root)), state, key, tables)
 
     def live(self, view: FolderView) -> LiveStandings:
-        """Effective tags, and the ledger's event that they are of."""
+        """Effective tags of the folder's images, as of now: whoever draws them decides on what they say."""
         tables = self.tables(view.key)
-        live = _standings(
-            str(tables.root), file_state(tables.images), self.ledger_url, self.ledger, view.media_ids
-        )
-        with live.lock:
-            latest = self.ledger.latest()
-            if latest > live.position:
-                changed = [media for media in self.ledger.changed_since(live.position) if media in live.tags]
-                live.tags.update({media: () for media in changed})
-                live.tags.update(self.ledger.effective(changed))
-                live.position = latest
-        return live
+        names = (ascii(str(tables.root)), file_state(tables.images), self.ledger_url)
+        return latest_standings(names, self.ledger, view.media_ids)
 
-    def cards(self, view: FolderView, wanted: Wanted, minimum: Minimum) -> list[list[int]]:
+    def cards(
+        self, view: FolderView, live: LiveStandings, wanted: Wanted, minimum: Minimum
+    ) -> list[list[int]]:
         """Numbers of the images of each card to show, in order; reckoned once a state of folder, ledger and wishes."""
-        state, live = self._state(view), self.live(view)
-        return _cards(
-            f"{state}|{live.position}", repr(wanted), repr(minimum), view, live.tags, wanted, minimum
-        )
+        state = f"{view.state}|{live.position}"
+        return _cards(state, repr(wanted), repr(minimum), view, live.tags, wanted, minimum)
 
-    def facts(self, view: FolderView, minimum: Minimum) -> FolderFacts:
+    def facts(self, view: FolderView, live: LiveStandings, minimum: Minimum) -> FolderFacts:
         """What the folder as a whole has; reckoned once a state of folder, ledger and thresholds."""
-        state, live = self._state(view), self.live(view)
-        return _facts(f"{state}|{live.position}", repr(minimum), view, live.tags, minimum)
+        state = f"{view.state}|{live.position}"
+        return _facts(state, repr(minimum), view, live.tags, minimum)
 
-    def _state(self, view: FolderView) -> str:
-        tables = self.tables(view.key)
-        return "|".join([str(tables.root), *_state(tables)])
+    def effective_now(self, media_ids: Iterable[str]) -> Standings:
+        """Effective tags of images, also for a click on what was drawn before there was a ledger."""
+        return ledger_to_read(self.ledger_url).effective(media_ids)
 
     def last_click(self) -> str:
         """Run id of the reviewer's last decisions that stand; empty where there are none."""
         mine = (
             run
-            for run in reversed(self.ledger.runs())
+            for run in reversed(ledger_to_read(self.ledger_url).runs())
             if run.kind == PERSON and run.actor == self.reviewer and not run.undone_by and run.events
         )
         return next((run.run_id for run in mine), "")
 
-    def decide(self, decisions: Sequence[Decision]) -> str:
-        """Record decisions as one group; its name undoes them. Empty where there was nothing to decide."""
-        return self.ledger.decide(decisions, self.reviewer, kind="person") if decisions else ""
+    def decide(self, decisions: Sequence[Decision], position: int) -> str:
+        """Record decisions on what was shown as one group; its name undoes them. Empty where there was nothing to decide.
+
+        Args:
+            decisions: on images as they were shown.
+            position: of the `LiveStandings` that were shown.
+
+        Raises:
+            TagsChangedError: somebody said something of one of the images since; nothing is recorded.
+            AutotagError: the ledger cannot be written.
+        """
+        if not decisions:
+            return ""
+        return ledger_to_write(self.ledger_url).decide(decisions, self.reviewer, unchanged_since=position)
+
+    def decide_anew(
+        self, media_ids: Sequence[str], decisions_of: Callable[[Standings], Sequence[Decision]]
+    ) -> str:
+        """Record what does not depend on what was shown, but on what stands: as of now, also if that changes meanwhile.
+
+        Args:
+            media_ids: images that are decided on.
+            decisions_of: the decisions, of their effective tags.
+
+        Raises:
+            TagsChangedError: somebody else was faster, again and again.
+            AutotagError: the ledger cannot be written.
+        """
+        ledger = ledger_to_write(self.ledger_url)
+        for left in range(TRIES, 0, -1):
+            position = ledger.latest()
+            try:
+                return self.decide(decisions_of(ledger.effective(media_ids)), position)
+            except TagsChangedError:
+                if left == 1:
+                    raise
+        return ""
+
+    def undo(self, run_id: str) -> None:
+        """Take a run back.
+
+        Raises:
+            UsageError: it was taken back already.
+            AutotagError: the ledger cannot be written.
+        """
+        ledger_to_write(self.ledger_url).undo(run_id, self.reviewer)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -158,14 +181,9 @@ def _plan(settings_text: str, _settings: Settings) -> PipelinePlan:
     return plan_of(_settings)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _ledger(url: str) -> TagLedger:
-    return TagLedger.open(url)
-
-
 @st.cache_data(ttl=FOLDERS_TTL_S, show_spinner=False)
-def _folders(root: str, _layout: Layout) -> list[str]:
-    del root
+def _folders(layout: str, _layout: Layout) -> list[str]:
+    del layout
     paths = target_folder_paths(_layout)
     return [folder_key(path) for path in paths if _holds_images(_layout.target / path)]
 
@@ -175,29 +193,24 @@ def _holds_images(folder: UPath) -> bool:
 
 
 def folder_name(key: str) -> str:
-    """What people read of a key."""
-    return folder_path(key)
+    """What people read of a key; bytes that are no UTF-8 are spelled out, for no browser could be told of them."""
+    return printable(folder_path(key))
 
 
 @st.cache_resource(max_entries=VIEWS_KEPT, show_spinner=False)
 def _view(root: str, state: tuple[str, ...], key: str, _tables: FolderTables) -> FolderView:
-    del root, state
-    return read_folder_view(_tables, key)
-
-
-@st.cache_resource(max_entries=VIEWS_KEPT, show_spinner=False)
-def _standings(
-    root: str, state: str, url: str, _ledger: TagLedger, _media_ids: Sequence[str]
-) -> LiveStandings:
-    del root, state, url
-    position = _ledger.latest()
-    tags: Standings = {media: () for media in _media_ids}
-    tags.update(_ledger.effective(list(tags)))
-    return LiveStandings(tags, position)
+    return replace(read_folder_view(_tables, key), state="|".join((root, *state)))
 
 
 def _state(tables: FolderTables) -> tuple[str, ...]:
-    files = (tables.images, tables.tags, tables.label_scores, tables.embeddings)
+    files = (
+        tables.images,
+        tables.regions,
+        tables.embeddings,
+        tables.evidence,
+        tables.tags,
+        tables.label_scores,
+    )
     return tuple(file_state(file) for file in files)
 
 

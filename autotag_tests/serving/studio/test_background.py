@@ -111,3 +111,17 @@ def test_a_stopped_command_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         time.sleep(0.02)
     started.stop()
     assert ended(started) == -2
+
+
+def test_a_plan_goes_with_its_command_and_only_the_first_who_takes_it_has_it(tmp_path: Path):
+    (tmp_path / "studio").mkdir()
+    plan = tmp_path / "studio" / "sidecars-1.plan"
+    plan.write_text("a plan")
+    started = background.start(tmp_path, "Version", ["version"], {}, plan)
+    words = json.loads((started.directory / "command.json").read_text())["words"]
+    assert words[:2] == ["version", "--plan"]
+    assert Path(words[2]).read_text() == "a plan"
+    with pytest.raises(FileNotFoundError):
+        background.start(tmp_path, "Version", ["version"], {}, plan)
+    assert list((tmp_path / "studio").iterdir()) == [started.directory]
+    ended(started)

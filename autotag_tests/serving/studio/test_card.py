@@ -6,6 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from autotag.domain.identity import folder_key
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.serving.studio.chips import picture_html
@@ -41,8 +42,8 @@ def media(plan: PipelinePlan, folders: Folders) -> list[str]:
     return read_table(plan.layout.folder_tables(FOLDER).images)["media_id"].to_pylist()
 
 
-def shown(config: Path) -> AppTest:
-    page = AppTest.from_function(grid, args=(str(config), FOLDER), default_timeout=60)
+def shown(config: Path, folder: str = FOLDER) -> AppTest:
+    page = AppTest.from_function(grid, args=(str(config), folder), default_timeout=60)
     page.query_params["grouped"], page.query_params["order"] = "false", "by name"
     page.run()
     assert not page.exception
@@ -73,6 +74,22 @@ def test_a_face_has_the_thumbnail_s_address_or_says_that_there_is_none(
     assert '<img class="thumb" src="mock/media/' in first
     assert 'src="/' not in first, "an address from the server's root is wrong below another path"
     assert "no thumbnail yet" in second
+
+
+def test_a_folder_whose_name_is_no_utf_8_has_its_cards_and_pictures(
+    settings_file: Path, settings: Settings, plan: PipelinePlan, folders: Folders
+) -> None:
+    st.cache_resource.clear()
+    key = folder_key("caf\udce9")
+    folders.simple("caf\udce9", 1)
+    list_target_images(plan, key)
+    tables = plan.layout.folder_tables(key)
+    (media_id,) = read_table(tables.images)["media_id"].to_pylist()
+    thumbnail = Path(tables.thumbnail(media_id, settings.review.thumbnail_px).path)
+    thumbnail.parent.mkdir(parents=True)
+    thumbnail.write_bytes(b"a jpeg")
+    (face,) = faces(shown(settings_file, key))
+    assert '<img class="thumb" src="mock/media/' in face
 
 
 def test_a_name_of_a_stranger_is_no_html_beside_its_picture() -> None:

@@ -22,3 +22,12 @@ def test_tabs_that_dismiss_at_once_lose_nothing(plan: PipelinePlan) -> None:
     with ThreadPoolExecutor(8) as tabs:
         list(tabs.map(lambda name: dismiss(plan.layout, "trip", name), names))
     assert dismissed(plan.layout, "trip") == set(names)
+
+
+def test_the_names_lie_beside_the_clusters(plan: PipelinePlan) -> None:
+    dismiss(plan.layout, "trip", "a")
+    dismiss(plan.layout, None, "b")
+    assert plan.layout.dismissed_clusters("trip") == plan.layout.discovery("trip") / ".dismissed.json"
+    assert plan.layout.dismissed_clusters(None) == plan.layout.discovery_of_all / ".dismissed.json"
+    assert plan.layout.dismissed_clusters("trip").exists()
+    assert plan.layout.dismissed_clusters(None).exists()

@@ -60,3 +60,11 @@ def test_tags_are_counted_from_the_threshold_on_that_the_page_believes_them(conf
 def test_a_folder_s_name_is_shown_as_it_is(config: str) -> None:
     told = [each.value for each in shown(config, 0.6).markdown]
     assert told == [r"**\_new\_ \:red\[\*x\*\]**"]
+
+
+def test_a_name_that_is_no_utf_8_is_spelled_out(config: str, plan: PipelinePlan) -> None:
+    folder = Path(plan.layout.target.path) / "caf\udce9"
+    folder.mkdir()
+    (folder / "a.png").touch()
+    st.cache_data.clear()
+    assert r"**caf\\xe9**" in [each.value for each in shown(config, 0.6).markdown]

@@ -5,6 +5,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from autotag.domain.identity import folder_key
 from autotag.pipeline.plan import PipelinePlan
 from autotag.serving.studio.sidebar import FITTED, FIXED, Choices
 from autotag.settings import Settings
@@ -124,3 +125,17 @@ def test_fitted_thresholds_hold_though_they_are_stale_or_nobody_can_tell(
     page = shown()
     assert chosen(page).minimum.of("vote", "red") == pytest.approx(fitted.minimum("vote", "red", 0.0))
     assert "line 2" in page.warning[0].value
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_offered_beside_the_others(
+    shown: Shown, settings_file: Path
+) -> None:
+    target = settings_file.parent / "data" / "target"
+    for name in ("birds", "caf\udce9"):
+        (target / name).mkdir()
+        (target / name / "a.png").touch()
+    st.cache_data.clear()
+    page = shown()
+    assert page.selectbox(key="folder").options == ["birds", r"caf\xe9"]
+    page = page.selectbox(key="folder").set_value(folder_key("caf\udce9")).run()
+    assert chosen(page).folder == folder_key("caf\udce9")

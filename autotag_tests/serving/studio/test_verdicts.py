@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from autotag.domain.ledger_entries import ANY_TAG, Action, Decision, EffectiveTag, Standing
 from autotag.serving.studio.verdicts import (
     approvals,
+    are_so,
     clearances,
     decisions_of_change,
     rejections_of_the_rest,
@@ -41,13 +42,25 @@ def test_approving_all_leaves_what_is_decided():
 
 
 def test_the_rest_is_rejected_and_decisions_can_be_taken_back():
-    assert rejections_of_the_rest(["m"], [], STANDINGS) == [Decision("m", "bird", Action.REJECT)]
+    assert rejections_of_the_rest(["m"], ["bird"], STANDINGS) == [Decision("m", "bird", Action.REJECT)]
     assert [each.tag for each in clearances(["m"], STANDINGS)] == ["cat", "owl", "dog"]
 
 
-def test_what_was_shown_beside_the_proposals_is_rejected_too_and_decisions_stand():
+def test_what_was_shown_is_rejected_and_decisions_and_what_was_not_shown_stand():
     found = rejections_of_the_rest(["m"], ["elk", "cat", "dog"], STANDINGS)
-    assert [each.tag for each in found] == ["bird", "elk"]
+    assert [each.tag for each in found] == ["elk"]
+
+
+def test_an_image_with_a_proposal_that_nobody_saw_is_not_marked_as_looked_at():
+    assert rejections_of_the_rest(["m"], [], {"m": [PROPOSED]}) == []
+
+
+def test_decisions_are_so_whoever_made_them():
+    said = [Decision("m", "cat", Action.ADD), Decision("m", "dog", Action.REJECT)]
+    assert are_so([*said, Decision("m", "bird", Action.CLEAR), Decision("n", "elk", Action.CLEAR)], STANDINGS)
+    for other in (Decision("m", "bird", Action.APPROVE), Decision("m", "cat", Action.CLEAR)):
+        assert not are_so([*said, other], STANDINGS)
+    assert not are_so([Decision("n", "elk", Action.REJECT)], STANDINGS)
 
 
 def test_an_image_with_nothing_to_reject_is_marked_as_looked_at_once():

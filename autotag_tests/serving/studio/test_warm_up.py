@@ -33,8 +33,9 @@ def test_after_warming_up_the_page_reads_nothing_of_its_first_folder_again(
     settings = Settings.load(settings_file)
     bench, minimum = Workbench.of(settings), Minimum(own_minimums(settings), {})
     view = bench.view(bench.folders()[0])
-    bench.facts(view, minimum)
-    assert len(bench.cards(view, Wanted(), minimum)) == len({int(group) for group in view.groups})
+    live = bench.live(view)
+    bench.facts(view, live, minimum)
+    assert len(bench.cards(view, live, Wanted(), minimum)) == len({int(group) for group in view.groups})
     assert len(read) == 3
 
 

@@ -20,7 +20,7 @@ class SidecarsConfig(dg.Config):
     dry_run: bool = Field(default=False, description="only say what would be written; nothing is")
     plan: str = Field(
         default="",
-        description="file of `autotag sidecars --dry-run --save-plan`: a sidecar that was changed since is rejected",
+        description="file of `autotag sidecars --dry-run --save-plan`: only what it said is written, and a sidecar that was changed since is rejected",
     )
     set_damaged_aside: bool = Field(
         default=False, description="keep a damaged sidecar under another name, and write a new one"
