@@ -98,7 +98,7 @@ class KeptPlan:
     """What an earlier dry run saw.
 
     Attributes:
-        sidecars: by name; of one that it did not name, nothing was to be changed.
+        sidecars: by name; of one that it does not name, nothing was to be changed.
         is_shadow: whether they were to be written into the folder's shadow.
     """
 
@@ -115,8 +115,8 @@ class SidecarWishes:
     """What whoever asks for sidecars may add.
 
     Attributes:
-        expected: an earlier dry run; a sidecar whose bytes, or what would come and go, are others by now is rejected. None:
-            no such.
+        expected: an earlier dry run; a sidecar is rejected whose bytes are others by now, or where anything would come or go
+            that it did not say. None: no such.
         set_damaged_aside: a damaged sidecar is kept under another name, and a new one written; else it is rejected.
     """
 
@@ -134,8 +134,8 @@ class SidecarTask:
         listed: names of all files of the folder, sidecars among them.
         owned: keywords that earlier runs wrote into the folder, by sidecar and field.
         owned_in_shadow: likewise into its shadow; empty where the folder itself is written to.
-        expected: an earlier dry run; a sidecar whose bytes, or what would come and go, are others by now is rejected. None:
-            no such.
+        expected: an earlier dry run; a sidecar is rejected whose bytes are others by now, or where anything would come or go
+            that it did not say. None: no such.
         changed: images that are not the files that were scanned any more; approvals are of what was scanned.
         set_damaged_aside: a damaged sidecar is kept under another name, and a new one written.
     """
@@ -218,13 +218,13 @@ def _is_as_seen(places: SidecarPlaces, seen: KeptPlan, sidecar: str, current_sha
 
 
 def _refuse_unseen(seen: KeptSidecar, added: FieldValues, removed: FieldValues) -> None:
-    """Nothing, where the same comes and goes as the dry run said.
+    """Nothing, where nothing comes or goes that the dry run did not say.
 
     Raises:
         SidecarError: tags were decided on since.
     """
-    if (dict(seen.added), dict(seen.removed)) != (dict(added), dict(removed)):
+    if without(added, seen.added) or without(removed, seen.removed):
         raise SidecarError(
-            "other keywords would come or go than the dry run said, for tags were decided on since; look at it again with"
+            "keywords would come or go that the dry run did not say, for tags were decided on since; look at it again with"
             " --dry-run"
         )

@@ -59,7 +59,7 @@ def command_panel(bench: Workbench, folder: str, overrides: Mapping[str, Any]) -
         previewed = file_state(UPath(plan))
         if previewed:
             st.caption(
-                "As previewed: a sidecar is refused that was changed since, or of whose image other tags were approved."
+                "As previewed: a sidecar is refused that was changed since, or that would get or lose anything else."
             )
         st.button(
             "Write sidecars",

@@ -1,11 +1,11 @@
 """One image, large: its regions, its tags, and who spoke for each of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 from upath import UPath
 
-from autotag.domain.ledger_entries import EffectiveTag, Standing
+from autotag.domain.ledger_entries import Decision, EffectiveTag, Standing
 from autotag.errors import AutotagError, MissingInputError
 from autotag.review.boxed_picture import DrawnBox, boxed_picture, boxes_of
 from autotag.review.evidence import TagEvidence, evidence_of
@@ -13,7 +13,7 @@ from autotag.review.folder_view import FolderView
 from autotag.review.source_pictures import SourcePictures, SourceRegion
 from autotag.serving.studio.card import tag_editor
 from autotag.serving.studio.chips import chips_html, chips_of, plain_markdown
-from autotag.serving.studio.clicks import approve, reject
+from autotag.serving.studio.clicks import record
 from autotag.serving.studio.drawn import DrawnImage, drawn_image, tags_to_choose
 from autotag.serving.studio.sidebar import Choices
 from autotag.serving.studio.standings import LiveStandings
@@ -46,7 +46,7 @@ def _bar(bench: Workbench, view: FolderView, drawn: DrawnImage, live: LiveStandi
     queue: list[str] = st.session_state.get("queue", view.files)
     place = queue.index(drawn.file) if drawn.file in queue else 0
     before, after = queue[max(place - 1, 0)], queue[min(place + 1, len(queue) - 1)]
-    shown, name = (bench, drawn, live, after), drawn.name
+    name = drawn.name
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("← Back", key="back", shortcut="Escape", on_click=_back)
         st.button(
@@ -71,27 +71,23 @@ def _bar(bench: Workbench, view: FolderView, drawn: DrawnImage, live: LiveStandi
             type="primary",
             shortcut="a",
             on_click=_decide_and_go,
-            args=(approve, *shown),
+            args=(bench, drawn.approvals(live.tags), live, "approved", after),
         )
         st.button(
             "Reject and next",
             key=f"reject-next-{name}",
             shortcut="x",
             on_click=_decide_and_go,
-            args=(reject, *shown),
+            args=(bench, drawn.rejections(live.tags), live, "rejected", after),
         )
         st.markdown(f"**{plain_markdown(drawn.file)}** · {place + 1:,} of {len(queue):,}")
 
 
 def _decide_and_go(
-    decide: Callable[[Workbench, Sequence[DrawnImage], LiveStandings], bool],
-    bench: Workbench,
-    drawn: DrawnImage,
-    live: LiveStandings,
-    after: str,
+    bench: Workbench, decisions: Sequence[Decision], live: LiveStandings, told: str, after: str
 ) -> None:
     """What was not recorded stays on the page."""
-    if decide(bench, (drawn,), live):
+    if record(bench, decisions, live, told):
         _go(after)
 
 

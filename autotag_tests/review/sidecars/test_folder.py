@@ -45,6 +45,7 @@ def manifest(layout: Layout, files: Mapping[str, bytes]) -> None:
         "height": [1] * len(names),
         "format": ["PNG"] * len(names),
         "phash": ["0" * 16] * len(names),
+        "taken_at": [None] * len(names),
     }
     write_table(
         layout.folder_tables(KEY).images, pa.table(columns, schema=TARGET_IMAGES), TARGET_IMAGES, Stamp("x")
