@@ -38,17 +38,23 @@ def why(
 ) -> None:
     """Explain an image's tags: the box that earned each, and the archive images that voted for it."""
     from autotag.review.evidence import evidence_of
+    from autotag.review.suggestions import outdated_evidence
 
     session, key = open_folder(root, folder, out, config)
-    evidence = evidence_of(session.layout.folder_tables(key), file, tag)
+    tables = session.layout.folder_tables(key)
+    outdated = outdated_evidence(tables, key)
+    evidence = [each for each in evidence_of(tables, file, tag) if each.source not in outdated]
     image = _tagged_file(session, key, file)
     if sheet is not None:
         _write_sheet(session, sheet, image, evidence)
     if as_json:
         path = sheet.resolve() if sheet else None
-        print_json(file=file, tags=[each.as_dict() for each in evidence], sheet=path)
+        tags = [each.as_dict() for each in evidence]
+        print_json(file=file, tags=tags, outdated=[*outdated.values()], sheet=path)
         return
     console = Console()
+    for sentence in outdated.values():
+        console.print(f"[yellow]{escape(sentence)}[/]", highlight=False, soft_wrap=True)
     for each in evidence:
         _print(console, each)
     if not evidence:

@@ -91,6 +91,26 @@ def read_suggestions(
     )
 
 
+def outdated_evidence(tables: FolderTables, key: str, model_id: str = "") -> dict[str, str]:
+    """Sources whose evidence may be about pictures that lay there before, each with a sentence that says what to do.
+
+    Args:
+        tables: of the folder.
+        key: of the folder.
+        model_id: whose evidence counts; empty for the model of the folder's vectors.
+    """
+    now = _now(tables, key, model_id)
+    asked = (("vote", tables.evidence, "folder_tags"), ("zero_shot", tables.label_scores, "label_scores"))
+    faults = {
+        source: (now.fault(read_stamp(path)), made_by) for source, path, made_by in asked if path.exists()
+    }
+    return {
+        source: f"What {made_by} knows is {fault.removeprefix('are ')} and is not told: make {made_by} again."
+        for source, (fault, made_by) in faults.items()
+        if fault
+    }
+
+
 def _now(tables: FolderTables, key: str, model_id: str) -> _Now:
     vectors = read_stamp(tables.embeddings)
     model = model_id or (vectors.model_id if vectors else "")

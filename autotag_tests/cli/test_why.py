@@ -75,3 +75,14 @@ def test_an_image_or_a_folder_that_is_not_there_is_told(tagged: None, ask: Ask) 
     assert isinstance(told.exception, UsageError)
     assert "--file z.png" in str(told.exception)
     assert isinstance(ask("--folder", "other", "--file", "a.png").exception, MissingInputError)
+
+
+def test_what_was_said_of_a_picture_that_lay_there_before_is_not_told(
+    tagged: None, ask: Ask, plan: PipelinePlan, folders: Folders
+) -> None:
+    folders.make("trip", {"b.png": coloured("green", 77)})
+    list_target_images(plan, "trip")
+    told = ask("--folder", "trip", "--file", "b.png")
+    assert told.exit_code == 0, told.output
+    assert "make folder_tags again" in told.output.replace("\n", " ")
+    assert "blue" not in told.output

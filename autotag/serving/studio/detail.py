@@ -11,6 +11,7 @@ from autotag.review.boxed_picture import DrawnBox, boxed_picture, boxes_of
 from autotag.review.evidence import TagEvidence, evidence_of
 from autotag.review.folder_view import FolderView
 from autotag.review.source_pictures import SourcePictures, SourceRegion
+from autotag.review.suggestions import outdated_evidence
 from autotag.serving.studio.card import tag_editor
 from autotag.serving.studio.chips import chips_html, chips_of, plain_markdown
 from autotag.serving.studio.clicks import record
@@ -139,12 +140,16 @@ def _tags_to_explain(standing: Sequence[EffectiveTag], believed_tags: Sequence[s
 
 
 def _evidence(bench: Workbench, view: FolderView, number: int, tag: str) -> None:
+    tables = bench.tables(view.key)
     try:
-        found = evidence_of(bench.tables(view.key), view.files[number], tag)
+        found = evidence_of(tables, view.files[number], tag)
     except AutotagError as error:
         st.caption(plain_markdown(str(error)))
         return
-    for each in found:
+    outdated = outdated_evidence(tables, view.key, bench.plan.model_id)
+    for sentence in outdated.values():
+        st.caption(plain_markdown(sentence))
+    for each in (each for each in found if each.source not in outdated):
         st.caption(_sentence(each))
         _voters(bench, each)
 
