@@ -16,6 +16,7 @@ from autotag.defs.jobs import (
 )
 from autotag.defs.partitions import SETTINGS
 from autotag.defs.resources.runtime import AutotagRuntime
+from autotag.defs.retired_folders import forget_retired_job, retired_folder_sensor
 from autotag.defs.shard_sensor import source_shard_sensor
 from autotag.defs.threshold_sensor import tag_threshold_sensor
 
@@ -31,8 +32,9 @@ defs = dg.Definitions(
         sidecars_job,
         thresholds_job,
         discovery_job,
+        forget_retired_job,
     ],
-    sensors=[source_shard_sensor, target_folder_sensor, tag_threshold_sensor],
+    sensors=[source_shard_sensor, target_folder_sensor, retired_folder_sensor, tag_threshold_sensor],
     resources={"runtime": AutotagRuntime(config=str(SETTINGS.file or ""))},
     executor=dg.in_process_executor,
 )

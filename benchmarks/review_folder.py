@@ -62,6 +62,7 @@ def _write_manifest(
         "height": [1200] * count,
         "format": ["JPEG"] * count,
         "phash": [f"{value:016x}" for value in chance.integers(0, 2**63, count).tolist()],
+        "taken_at": [None] * count,
     }
     table = pa.table(rows, schema=TARGET_IMAGES)
     write_table(tables.images, table, TARGET_IMAGES, Stamp("target_images", "", "made"))

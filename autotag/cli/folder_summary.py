@@ -1,6 +1,7 @@
 """The closing words of a verb that ran over folders."""
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.markup import escape
 
 from autotag.cli.command_log import UNCHANGED
 from autotag.cli.folder_runs import FolderRuns, FolderVerb
+from autotag.cli.labels_reached import labels_reached, reached_line
 from autotag.cli.rejected import rejected_of
 from autotag.cli.run_outcome import RESUMED, Outcome, added_up
 from autotag.cli.session import Session
@@ -27,6 +29,7 @@ def print_folders(
     total = added_up(outcomes) if outcomes else Outcome("", [], [])
     unchanged = _unchanged(outcomes)
     rejected = rejected_of(session.layout, total)
+    reach = labels_reached(runs)
     if as_json:
         print_json(
             verb=verb.name,
@@ -38,6 +41,7 @@ def print_folders(
                 folder: {entry.asset: facts_of(entry) for entry in outcome.materialised}
                 for folder, outcome in runs.made.items()
             },
+            labels=asdict(reach) if reach else None,
             failed=runs.failed,
             log=str(log.path),
             config=str(log.config),
@@ -48,6 +52,8 @@ def print_folders(
         print_summary(console, _told(total, len(outcomes)), False, rejected)
     for asset, folders in unchanged.items() if len(outcomes) > 1 else ():
         console.print(f"{asset}: {UNCHANGED} in {folders:,} of {len(outcomes):,} folders", highlight=False)
+    if reach:
+        console.print(reached_line(reach, session.settings), highlight=False, soft_wrap=True)
     if len(outcomes) > 1:
         place = escape(str(session.layout.target_processed))
         console.print(f"{runs.done:,} folders done -> {place}", highlight=False, soft_wrap=True)

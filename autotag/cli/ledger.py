@@ -64,15 +64,23 @@ def diff(
 ) -> None:
     """Tags that two runs proposed differently, for the images that both looked at."""
     with _opened(open_session(root, out, config)) as ledger:
-        changes = ledger.diff(run_a, run_b)
+        changes, compared = ledger.diff(run_a, run_b), ledger.compared(run_a, run_b)
     if as_json:
-        print_json(run_a=run_a, run_b=run_b, changes=[each._asdict() for each in changes])
+        told = [each._asdict() for each in changes]
+        print_json(run_a=run_a, run_b=run_b, changes=told, compared=asdict(compared))
         return
     table = _table("image", "tag", "source", "score A", "score B")
     for each in changes:
         scores = (_score(each.score_a), _score(each.score_b))
         table.add_row(each.media_id, escape(each.tag), escape(each.source), *scores)
-    _print(table, "the two runs proposed the same for every image that both looked at")
+    if compared.sources:
+        _print(table, "the two runs proposed the same for every image that both looked at")
+        _say(f"compared: {', '.join(compared.sources)}, of {compared.images:,} images that both looked at")
+    else:
+        _say("nothing to compare: there is no image that both runs looked at for the same source")
+    for run, sources in ((run_a, compared.only_a), (run_b, compared.only_b)):
+        if sources:
+            _say(f"left out: {', '.join(sources)}, for which only {run} looked at them")
 
 
 @ledger_app.command()
@@ -116,7 +124,7 @@ def runs(root: Root = None, out: Out = None, config: Config = None, as_json: AsJ
     if as_json:
         print_json(runs=[asdict(each) for each in every])
         return
-    table = _table("run", "kind", "who", "when (UTC)", "images", "events", "")
+    table = _table("run", "kind", "who", "when (UTC)", "source", "images", "events", "")
     for each in every:
         counted = ", ".join(f"{count:,} {action}" for action, count in sorted(each.events.items()))
         note = (
@@ -131,7 +139,8 @@ def runs(root: Root = None, out: Out = None, config: Config = None, as_json: AsJ
             each.kind,
             each.actor,
             f"{each.at:%Y-%m-%d %H:%M:%S}",
-            _count(each.images),
+            ", ".join(each.sources),
+            f"{each.images:,}",
             counted,
             note,
         )
@@ -181,10 +190,6 @@ def _say(line: str) -> None:
 
 def _score(score: float | None) -> str:
     return "" if score is None else f"{score:.3f}"
-
-
-def _count(count: int) -> str:
-    return f"{count:,}" if count else ""
 
 
 _UNBOUNDED = 1000

@@ -10,10 +10,13 @@ from rich.markup import escape
 
 from autotag import __version__
 from autotag.cli.build_index import build_index
+from autotag.cli.catalog import catalog_app
 from autotag.cli.demo import demo
 from autotag.cli.discover import discover
 from autotag.cli.evaluate import evaluate
+from autotag.cli.fetch import fetch
 from autotag.cli.ledger import ledger_app
+from autotag.cli.manifest import manifest
 from autotag.cli.plain import COMMANDS
 from autotag.cli.progress_file import report_to
 from autotag.cli.review import review_app
@@ -39,14 +42,16 @@ app = typer.Typer(
 
 for panel, verbs in {
     "Start here": (demo, up, studio),
-    "Archive": (segment_source, embed_source, build_index),
+    "Archive": (fetch, segment_source, embed_source, build_index),
     "Folders": (process_target, segment_target, embed_target, tag_target),
     "Any directory of images": (*COMMANDS.values(), sidecars, discover),
+    "Any images, by words": (manifest,),
     "Look and measure": (search, why, evaluate, thresholds),
 }.items():
     for verb in verbs:
         app.command(verb.__name__.replace("_", "-"), rich_help_panel=panel)(verb)
 app.add_typer(sample, name="sample", rich_help_panel="Start here")
+app.add_typer(catalog_app, name="catalog", rich_help_panel="Folders")
 app.add_typer(ledger_app, name="ledger", rich_help_panel="Look and measure")
 app.add_typer(review_app, name="review", rich_help_panel="Look and measure")
 

@@ -13,6 +13,7 @@ from autotag.cli.inputs import refuse_missing
 from autotag.cli.options import AsJson, Config
 from autotag.cli.plain_root import FoundFolders, folders_below, plain_root, root_settings
 from autotag.cli.session import Session
+from autotag.cli.store import Store, embed_into
 from autotag.cli.verb import make_home
 from autotag.errors import UsageError
 
@@ -88,6 +89,35 @@ def _command(verb: FolderVerb, told: str) -> Callable[..., None]:
 
     command.__name__, command.__doc__ = verb.name, told
     return command
+
+
+def _or_into_a_store(plain: Callable[..., None]) -> Callable[..., None]:
+    """The verb `embed`, which works on a retrieval store where one is named."""
+
+    def embed(
+        root: Root = None,
+        folder: FolderOf = "",
+        labels: Labels = None,
+        threshold: Threshold = None,
+        topk: TopK = None,
+        out: Out = None,
+        store: Store = None,
+        config: Config = None,
+        as_json: AsJson = False,
+    ) -> None:
+        if store is None:
+            plain(root, folder, labels, threshold, topk, out, config, as_json)
+        elif root is not None or folder or out is not None:
+            raise UsageError(
+                "--store goes without --root, --folder and --out: autotag manifest names its images"
+            )
+        else:
+            embed_into(store, config, as_json=as_json)
+
+    embed.__doc__ = (
+        f"{plain.__doc__}\n\nWith --store: embed what is new in a retrieval store, each image as a whole."
+    )
+    return embed
 
 
 def run_verb(session: Session, verb: FolderVerb, found: FoundFolders, *, as_json: bool) -> FolderRuns:
@@ -188,4 +218,5 @@ def open_session(
 
 
 COMMANDS = {verb.name: _command(verb, told) for verb, told in _VERBS}
+COMMANDS["embed"] = _or_into_a_store(COMMANDS["embed"])
 """Commands by name."""

@@ -78,13 +78,13 @@ def _print(console: Console, report: "ImportReport", session: Session) -> None:
     outcomes = report.outcomes
     lines = [
         f"{report.rows:,} rows: {outcomes['imported']:,} imported, {outcomes['unchanged']:,} unchanged,"
-        f" {outcomes['already']:,} already so, {outcomes['conflicting']:,} conflicting, {outcomes['rejected']:,} rejected",
+        f" {outcomes['already']:,} already so, {outcomes['conflicting']:,} conflicting, {outcomes['rejected']:,} refused",
         f"{report.edits:,} labels changed: {report.decided(Action.APPROVE):,} approved, {report.decided(Action.ADD):,}"
         f" added, {report.decided(Action.REJECT):,} rejected, {report.already_so:,} already so,"
         f" {len(report.conflicts):,} conflicting",
         f"{report.exported:,} images exported, {report.missing:,} of them without a row: left as they are",
     ]
-    lines += _named("rejected", [f"line {row.line}, {row.file}: {row.reason}" for row in report.rejected])
+    lines += _named("refused", [f"line {row.line}, {row.file}: {row.reason}" for row in report.rejected])
     lines += _named(
         "unknown labels", [f"{label} ({rows})" for label, rows in report.unknown_labels.most_common()]
     )

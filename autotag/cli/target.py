@@ -8,7 +8,7 @@ from autotag.cli.session import Session
 from autotag.cli.verb import run_assets
 
 JOB = "process_target_job"
-VOTE = ("folder_tags", "tag_proposals")
+VOTE = ("folder_tags", "tag_proposals", "catalog_entries")
 TARGET_PASS = ("target_images", "target_crops", "target_embeddings", *VOTE)
 """Steps from a folder's images to its tags, in their order."""
 
@@ -29,7 +29,7 @@ def embed_target(folder: Folder, config: Config = None, as_json: AsJson = False)
 
 
 def tag_target(folder: Folder, config: Config = None, as_json: AsJson = False) -> None:
-    """Last step alone: let the archive vote the tags of what embed-target made, and keep the evidence; the tags are proposed in the ledger."""
+    """Last step alone: let the archive vote the tags of what embed-target made, and keep the evidence; the tags are proposed in the ledger, and searched for in the catalog."""
     _run(folder, VOTE, config, as_json)
 
 

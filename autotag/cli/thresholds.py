@@ -20,6 +20,19 @@ from autotag.domain.thresholds import FittedThreshold
 JOB = "thresholds_job"
 OTHERS_TOLD = "(others)"
 TAGS_SHOWN = 40
+FEW = "~"
+"""Marks a tag whose own examples count for less than its group's."""
+
+CLOSING = (
+    f"{FEW} few examples of its own, so mostly as its group or all tags; never: no score is right often enough; each tag's"
+    " reason: --json\n"
+    "They hold for images like the archive's. Few images, or many alike, promise too much: measure a folder whose tags you"
+    " know with `autotag evaluate`."
+)
+"""What the figures cannot say; see docs/thresholds.md."""
+
+_HALF = 0.5
+_UNBOUNDED = 1000
 
 
 def thresholds(
@@ -51,6 +64,7 @@ def thresholds(
         return
     console = Console()
     print_thresholds(console, table, None if every else TAGS_SHOWN)
+    console.print(CLOSING, highlight=False, markup=False, soft_wrap=True)
     if precision is not None and precision != Session.open(config).settings.thresholds.target_precision:
         console.print(
             f"to have tags given by these, set [thresholds] target_precision = {precision:g}",
@@ -68,7 +82,10 @@ def print_thresholds(console: Console, found: ThresholdTable, most: int | None) 
             key=lambda row: (row.tag != OTHERS, -row.right, row.tag),
         )
         shown = rows[:most]
-        console.print(_table(source, shown), soft_wrap=True)
+        table = _table(source, shown)
+        # As wide as its cells: a tag is told whole, and on one line.
+        table.width = console.measure(table, options=console.options.update(max_width=_UNBOUNDED)).maximum
+        console.print(table, soft_wrap=True)
         if len(shown) < len(rows):
             console.print(f"{len(rows) - len(shown):,} more tags; --all shows them", highlight=False)
 
@@ -78,7 +95,7 @@ def _table(source: str, rows: Iterable[FittedThreshold]) -> Table:
     table.add_column("tag")
     for heading in ("least score", "judge from", "precision", "right", "of"):
         table.add_column(heading, justify="right")
-    table.add_column("why")
+    table.add_column("")
     for row in rows:
         table.add_row(
             escape(row.tag) if row.tag != OTHERS else OTHERS_TOLD,
@@ -87,7 +104,7 @@ def _table(source: str, rows: Iterable[FittedThreshold]) -> Table:
             f"{row.precision:.2f}",
             f"{row.right:,}",
             f"{row.examples:,}",
-            escape(row.reason),
+            FEW if row.tag != OTHERS and row.own_weight < _HALF else "",
         )
     return table
 

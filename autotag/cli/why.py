@@ -27,7 +27,11 @@ def why(
     root: Root = None,
     folder: FolderOf = "",
     tag: Annotated[
-        str | None, typer.Option("--tag", help="Explain this tag alone; default all of them.")
+        str | None,
+        typer.Option(
+            "--tag",
+            help="Explain this tag alone, or those whose last part it is; default all of them. A label also under its threshold.",
+        ),
     ] = None,
     sheet: Annotated[
         Path | None, typer.Option("--sheet", help="Also write a page with the pictures that voted.")
@@ -37,13 +41,15 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Explain an image's tags: the box that earned each, and the archive images that voted for it."""
-    from autotag.review.evidence import evidence_of
+    from autotag.review.evidence import ZERO_SHOT, best_label, evidence_of, full_names
     from autotag.review.suggestions import outdated_evidence
 
     session, key = open_folder(root, folder, out, config)
     tables = session.layout.folder_tables(key)
     outdated = outdated_evidence(tables, key)
-    evidence = [each for each in evidence_of(tables, file, tag) if each.source not in outdated]
+    asked = (full_names(tables, file, tag) or [tag]) if tag is not None else [None]
+    known = [each for name in asked for each in evidence_of(tables, file, name)]
+    evidence = [each for each in known if each.source not in outdated]
     image = _tagged_file(session, key, file)
     if sheet is not None:
         _write_sheet(session, sheet, image, evidence)
@@ -58,10 +64,19 @@ def why(
     for each in evidence:
         _print(console, each)
     if not evidence:
-        wanted = f"nothing speaks for {tag!r}" if tag else "there is no tag to explain"
-        console.print(f"{escape(file)}: {escape(wanted)}", highlight=False, soft_wrap=True)
+        best = None if ZERO_SHOT in outdated else best_label(tables, file)
+        console.print(escape(f"{file}: {_nothing(tag, best)}"), highlight=False, soft_wrap=True)
     if sheet is not None:
         console.print(f"-> {escape(str(sheet.resolve()))}", highlight=False, soft_wrap=True)
+
+
+def _nothing(tag: str | None, best: tuple[str, float] | None) -> str:
+    """That there is nothing to explain, and what could be asked instead."""
+    told = f"nothing speaks for {tag!r}" if tag is not None else "there is no tag to explain"
+    if best is None:
+        return told
+    label, score = best
+    return f"{told}; its best label is {label!r} with {score:.3f}: --tag LABEL explains any label, whatever its score"
 
 
 def _tagged_file(session: Session, key: str, file: str) -> "TaggedFile":

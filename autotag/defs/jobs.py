@@ -23,9 +23,14 @@ index_job = dg.define_asset_job(
 process_target_job = dg.define_asset_job(
     "process_target_job",
     selection=dg.AssetSelection.assets(
-        "target_images", "target_crops", "target_embeddings", "folder_tags", "tag_proposals"
+        "target_images",
+        "target_crops",
+        "target_embeddings",
+        "folder_tags",
+        "tag_proposals",
+        "catalog_entries",
     ),
-    description="A folder from images to tags, and these into the ledger.",
+    description="A folder from images to tags, these into the ledger, and all of it into the catalog.",
 )
 
 thresholds_job = dg.define_asset_job(

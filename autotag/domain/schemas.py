@@ -59,9 +59,11 @@ TARGET_IMAGES = pa.schema(
         _required("height", pa.int32()),
         _required("format", pa.string()),
         _required("phash", pa.string()),
+        pa.field("taken_at", pa.timestamp("s", tz="UTC")),
     ]
 )
-"""One row a readable image of a target folder, by file name. `file` is relative to the folder, `/` between parts."""
+"""One row a readable image of a target folder, by file name. `file` is relative to the folder, `/` between parts. `taken_at` is
+when the photograph was taken as its EXIF data say, read as UTC where they name no time zone; null where they do not say."""
 
 TARGET_REGIONS = pa.schema(
     [_required("file", pa.string()), *_REGION_FIELDS, pa.field("crop_file", pa.string())]

@@ -27,7 +27,7 @@ from autotag.storage.folder_files import (
 )
 from autotag.storage.images import ImageLimits, probe_image, quick_perceptual_hash
 from autotag.storage.removal import remove_tree
-from autotag.storage.tables import Stamp, is_current, read_stamp, read_table, write_table
+from autotag.storage.tables import Stamp, is_current, read_schema, read_stamp, read_table, write_table
 
 STEP = "target_images"
 
@@ -63,10 +63,12 @@ class TargetImagesWorker(Journalled):
         files = list_files(folder)
         made_from = fingerprint(files=folder_signature(files), limits=self.plan.limits)
         stamp = read_stamp(tables.images)
-        if stamp and stamp.fingerprint == made_from and is_current(tables.rejects, made_from):
-            counts = StepCounts.from_record(stamp.extra["counts"])
+        # One of earlier columns is made anew, under its old fingerprint: what was made from its other columns stays as it is.
+        whole = stamp if stamp and read_schema(tables.images).names == TARGET_IMAGES.names else None
+        if whole and whole.fingerprint == made_from and is_current(tables.rejects, made_from):
+            counts = StepCounts.from_record(whole.extra["counts"])
         else:
-            known = _known_rows(tables.images, stamp, self.plan.limits)
+            known = _known_rows(tables.images, whole, self.plan.limits)
             with AttemptJournal(self.journal(key), made_from, self.plan.max_attempts) as journal:
                 answers = self._look_at_all(folder, files, known, journal)
                 counts = self._write(key, files, answers, made_from, known)
@@ -157,6 +159,7 @@ def _look(folder: UPath, file: FolderFile, limits: ImageLimits) -> _Answer:
         "height": header.height,
         "format": header.format,
         "phash": phash,
+        "taken_at": header.taken_at,
     }
 
 

@@ -138,7 +138,7 @@ class _Ballot:
 
     def count(self, rules: VoteRules, thresholds: ThresholdTable | None) -> None:
         """Who gets what; before, there is no result."""
-        minimums = _minimums(thresholds, self._view.tag_names, rules) if thresholds else None
+        minimums = tag_minimums(thresholds, self._view.tag_names, rules) if thresholds else None
         self.result: VoteResult = vote(self._neighbours, self._view.archive, rules, minimums)
 
     def images(self) -> list[dict[str, Any]]:
@@ -184,7 +184,8 @@ class _Ballot:
         )
 
 
-def _minimums(thresholds: ThresholdTable, names: list[str], rules: VoteRules) -> TagMinimums:
+def tag_minimums(thresholds: ThresholdTable, names: list[str], rules: VoteRules) -> TagMinimums:
+    """Of the vote's tags, by name; the rules' where nothing was fitted to it."""
     return TagMinimums(
         np.array([thresholds.minimum(VOTE, name, rules.min_score) for name in names], np.float64),
         np.array([thresholds.abstain_from(VOTE, name, rules.min_score) for name in names], np.float64),

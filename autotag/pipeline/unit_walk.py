@@ -56,7 +56,7 @@ def walk_unit(
     batches = [
         [wanted[i] for i in batch] for batch in journal.batches([unit.names[i] for i in wanted], batch_images)
     ]
-    batches = [part for batch in batches for part in _within_memory(batch, unit.pixels)]
+    batches = [part for batch in batches for part in within_memory(batch, unit.pixels)]
     reader = _BatchReader(unit, limits, journal, clock)
     if threads > 1 and not journal.has_suspects:
         yield from reader.walk_ahead(batches, threads)
@@ -67,8 +67,8 @@ def walk_unit(
         yield condemned, [journal.refusal() for _ in condemned]
 
 
-def _within_memory(batch: Sequence[int], pixels: Sequence[int]) -> Iterator[list[int]]:
-    """The batch in parts of at most `MAX_BATCH_PIXELS`, or of one image."""
+def within_memory(batch: Sequence[int], pixels: Sequence[int]) -> Iterator[list[int]]:
+    """The batch in parts of at most `MAX_BATCH_PIXELS`, or of one image; `pixels` of all images, empty where nobody knows."""
     part: list[int] = []
     held = 0
     for index in batch:

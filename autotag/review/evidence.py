@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from upath import UPath
 
+from autotag.domain.labels import LEVEL_MARK
 from autotag.errors import MissingInputError, PermanentError
 from autotag.storage.fingerprints import file_version
 from autotag.storage.layout import FolderTables
@@ -162,6 +163,38 @@ def zero_shot_evidence(tables: FolderTables, file: str, tag: str | None = None) 
         earned = EarningRegion(region, boxes[region], 1.0)
         found.append(TagEvidence(file, label, ZERO_SHOT, score, (earned,), (), stamp.model_id))
     return sorted(found, key=lambda each: (-each.score, each.tag))
+
+
+def full_names(tables: FolderTables, file: str, name: str) -> list[str]:
+    """Labels of the list, and tags that the image's vote gave, that go by a name: that one itself, else those whose last part it is.
+
+    Args:
+        tables: of the folder.
+        file: the image.
+        name: like "animal|bird", or "bird" for short.
+
+    Returns:
+        In the order of names; none where nobody knows it.
+
+    Raises:
+        PermanentError: a table is damaged.
+    """
+    known = {each.tag for each in vote_evidence(tables, file)}
+    if tables.label_scores.exists():
+        known.update(_stamp(tables.label_scores).extra["labels"])
+    return [name] if name in known else sorted(tag for tag in known if tag.rpartition(LEVEL_MARK)[2] == name)
+
+
+def best_label(tables: FolderTables, file: str) -> tuple[str, float] | None:
+    """The image's best label with its score, whatever its threshold; None where it was not scored.
+
+    Raises:
+        PermanentError: the table is damaged.
+    """
+    if not tables.label_scores.exists():
+        return None
+    rows = _rows(tables.label_scores, file, ["top1", "top1_score"], "label_scores")
+    return (rows[0]["top1"], rows[0]["top1_score"]) if rows else None
 
 
 def _vote(file: str, tag: str, rows: Sequence[dict[str, Any]], model_id: str) -> TagEvidence:

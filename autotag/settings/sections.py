@@ -307,5 +307,5 @@ class Serve(Section):
         default=0.05,
         gt=0,
         lt=1,
-        description="share of queries for what is not there that may be answered all the same",
+        description="share of queries that have nothing to do with the catalog that may be answered all the same",
     )

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from PIL import Image, ImageFile
 from autotag.domain.perceptual_hash import HASHED_SIDE_PX, dct_hash
 from autotag.domain.regions import RgbImage
 from autotag.errors import RejectedImageError, RetryableError
+from autotag.storage.capture_dates import capture_date
 from autotag.storage.colour_profiles import in_srgb
 
 # Pillow's UserWarnings are remarks on metadata (a malformed EXIF or MPO block) that name no file. Damaged
@@ -72,11 +74,13 @@ class ImageHeader:
         width: pixels, after EXIF orientation.
         height: pixels, after EXIF orientation.
         format: one of `FORMATS`.
+        taken_at: when it was photographed, UTC; None where it does not say. See `capture_date`.
     """
 
     width: int
     height: int
     format: str
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,7 +277,14 @@ def _header(image: ImageFile.ImageFile) -> ImageHeader:
     width, height = image.size
     if _orientation(image) in _SWAPS_SIDES:
         width, height = height, width
-    return ImageHeader(width, height, _format(image))
+    return ImageHeader(width, height, _format(image), _capture_date(image))
+
+
+def _capture_date(image: Image.Image) -> datetime | None:
+    try:
+        return capture_date(Image.Image.getexif(image))
+    except Exception:  # noqa: BLE001 - as in `_orientation`
+        return None
 
 
 def _decode(data: bytes, limits: ImageLimits) -> DecodedImage:

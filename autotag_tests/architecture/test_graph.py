@@ -132,12 +132,12 @@ def test_every_asset_and_check_says_what_it_is(definitions: dg.Definitions) -> N
 def test_each_asset_waits_for_one_pool_so_that_no_two_runs_take_the_same_cores(
     definitions: dg.Definitions,
 ) -> None:
-    """The pool is called like the group; reviewing works on what target or reference work on, so it waits with them."""
+    """The pool is called like the group; review and catalog work on what target or reference work on, so they wait with them."""
     graph = definitions.resolve_asset_graph()
     for key in graph.materializable_asset_keys:
         node = graph.get(key)
         (pool,) = sorted(node.pools or ())
-        if node.group_name == "review":
+        if node.group_name in ("review", "catalog"):
             assert pool == ("target" if node.partitions_def else "reference"), key
         else:
             assert pool == node.group_name, key

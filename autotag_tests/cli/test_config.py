@@ -34,6 +34,7 @@ MAKERS = {
     "segment-target": (FOLDER, "target_processed"),
     "embed-target": (FOLDER, "target_processed/trip/embeddings"),
     "tag-target": (FOLDER, "target_processed/trip/tags.json"),
+    "catalog": (FOLDER, "catalog"),
     "scan": (FOLDER, "target_processed/trip/images.parquet"),
     "thumbs": (FOLDER, "target_processed/trip/thumbnails"),
     "embed": (FOLDER, "target_processed/trip/embeddings"),
@@ -45,7 +46,15 @@ MAKERS = {
 }
 """Words of each verb that makes something by assets, and what it makes, below the data root; taken away before."""
 OTHERS = ("search", "evaluate", "up", "why", "discover", "thresholds", "studio")
-OF_GROUPS = ("ledger undo", "ledger diff", "ledger history", "ledger runs", "review import")
+OF_GROUPS = (
+    "ledger undo",
+    "ledger diff",
+    "ledger history",
+    "ledger runs",
+    "review import",
+    "catalog status",
+    "catalog forget",
+)
 
 
 @pytest.fixture
@@ -199,12 +208,25 @@ def test_discovery_and_thresholds_go_where_the_named_file_says(
     assert nothing_was_made_in(elsewhere)
 
 
+@pytest.mark.slow
+def test_the_catalog_is_looked_into_and_thinned_where_the_named_file_says(
+    autotag: Autotag, elsewhere: Path, settings_file: Path
+) -> None:
+    config = ("--config", relative_to_here(settings_file), "--json")
+    assert autotag("catalog", *FOLDER, *config).code == 0
+    told = autotag("catalog", "status", *config)
+    assert Path(told.json["place"]).is_relative_to(settings_file.parent / "data")
+    assert told.json["images"] == 2
+    assert autotag("catalog", "forget", *FOLDER, *config).json["forgotten"] == 2
+    assert nothing_was_made_in(elsewhere)
+
+
 def commands_taking_the_option(group: Any, prefix: str = "") -> Iterator[str]:
-    """Names of a click group's commands that have `--config`, those of groups in it too."""
+    """Names of a click group's commands that have `--config`, those of groups in it and these groups themselves too."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands_taking_the_option(command, f"{prefix}{name} ")
-        elif any("--config" in each.opts for each in command.params):
+        if any("--config" in each.opts for each in command.params):
             yield prefix + name
 
 

@@ -12,7 +12,7 @@ from autotag.domain.identity import media_id
 from autotag.errors import MissingInputError, UsageError
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag_tests.conftest import picture
-from autotag_tests.review.ledgers import decision, url_of, vote
+from autotag_tests.review.ledgers import decision, url_of, vote, zero_shot
 
 Call = Callable[..., Result]
 BIRD = media_id(picture(1))
@@ -74,7 +74,32 @@ def test_diff_tells_what_two_runs_proposed_differently(call: Call, ledger: TagLe
     assert BIRD in table
     assert "[bird]" in table
     assert "0.900" in table
+    assert "compared: vote, of 1 images" in table
+    assert "left out" not in table
     assert "proposed the same" in call("diff", "r1", "r1").stdout
+
+
+def test_diff_names_the_sources_that_only_one_of_the_runs_has(call: Call, ledger: TagLedger) -> None:
+    ledger.propose(
+        "r3", "model", [BIRD], ["vote", "zero_shot"], [vote(BIRD, "[bird]", 0.9), zero_shot(BIRD, "x")]
+    )
+    told_ = call("diff", "r2", "r3").stdout
+    assert "proposed the same for every image that both looked at\ncompared: vote, of 1 images" in told_
+    assert "left out: zero_shot, for which only r3 looked at them" in told_
+    assert "left out: zero_shot, for which only r3" in call("diff", "r3", "r2").stdout
+    facts = told(call("diff", "r2", "r3", "--json"))["compared"]
+    assert facts == {"images": 1, "sources": ["vote"], "only_a": [], "only_b": ["zero_shot"]}
+
+
+def test_runs_without_a_common_source_did_not_propose_the_same(call: Call, ledger: TagLedger) -> None:
+    ledger.propose("labels", "model", [BIRD], ["zero_shot"], [zero_shot(BIRD, "x")])
+    told_ = call("diff", "r1", "labels").stdout
+    assert "proposed the same" not in told_
+    assert told_.splitlines() == [
+        "nothing to compare: there is no image that both runs looked at for the same source",
+        "left out: vote, for which only r1 looked at them",
+        "left out: zero_shot, for which only labels looked at them",
+    ]
 
 
 def test_history_knows_an_image_wherever_it_was_moved(call: Call, ledger: TagLedger, tmp_path: Path) -> None:
@@ -121,6 +146,8 @@ def test_runs_lists_what_can_be_undone(call: Call, ledger: TagLedger) -> None:
     facts = told(call("runs", "--json"))
     assert [run["run_id"] for run in facts["runs"]] == ["r1", "r2", click, undo]
     assert facts["runs"][1]["events"] == {"propose": 1, "withdraw": 1}
+    assert [run["images"] for run in facts["runs"]] == [1, 1, 1, 1]
+    assert [run["sources"] for run in facts["runs"]] == [["vote"], ["vote"], [], []]
     table = call("runs").stdout
     assert f"undone by {undo}" in table
     assert "1 propose, 1 withdraw" in table

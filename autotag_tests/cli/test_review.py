@@ -62,7 +62,7 @@ def test_people_are_told_what_became_of_every_row_and_how_to_take_it_back(
 ) -> None:
     told = take(str(sheet))
     assert told.exit_code == 0, told.output
-    assert "4 rows: 1 imported, 2 unchanged, 0 already so, 0 conflicting, 1 rejected" in told.output
+    assert "4 rows: 1 imported, 2 unchanged, 0 already so, 0 conflicting, 1 refused" in told.output
     assert "2 labels changed: 0 approved, 2 added" in told.output
     assert "4 images exported, 0 of them without a row" in told.output
     assert "line 4, p002.png: unknown label [b]rid" in told.output

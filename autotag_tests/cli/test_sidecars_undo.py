@@ -89,7 +89,7 @@ def test_where_no_folder_has_the_run_those_that_may_not_be_read_are_told_first(
 ) -> None:
     folders.simple("a", 1)
     list_target_images(plan, "a")
-    with pytest.raises(MissingInputError, match="no run 'last' has written sidecars"):
+    with pytest.raises(MissingInputError, match=r"no sidecar of .* is there to take back"):
         undo(FoundFolders(("a",), {}))
     code, _, err = undo(FoundFolders(("a",), LOCKED))
     assert (code, "- locked: " in err) == (1, True)

@@ -96,7 +96,7 @@ def test_three_steps_one_after_the_other_give_the_tags_of_the_whole(
     assert tables.embeddings.exists()
     assert not tables.tags.exists()
     third = autotag("tag-target", *FOLDER, "--json")
-    assert list(third.json["steps"]) == ["folder_tags", "tag_proposals"]
+    assert list(third.json["steps"]) == ["folder_tags", "tag_proposals", "catalog_entries"]
     assert [told.code for told in (first, second, third)] == [0, 0, 0]
     assert tags_of(plan) == whole
     assert read_table(tables.evidence).equals(evidence)

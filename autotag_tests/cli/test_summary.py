@@ -96,10 +96,13 @@ def test_a_folder_shows_each_step_and_where_its_result_lies(
         "target_embeddings": (5, 5, 0, 0, 10),
         "folder_tags": (5, 5, 0, 0, 10),
         "tag_proposals": (5, 5, 0, 0, 0),
+        "catalog_entries": (5, 5, 0, 0, 10),
     }
     rates_fit(told.out)
     tables = plan.layout.folder_tables("birds")
-    assert places(told.out) == list(map(str, (tables.images, tables.crops, tables.embeddings, tables.tags)))
+    catalog = plan.layout.catalog / plan.model_id
+    made = (tables.images, tables.crops, tables.embeddings, tables.tags, catalog)
+    assert places(told.out) == list(map(str, made))
     assert len(json.loads(Path(str(tables.tags)).read_text())["images"]) == 5
 
 

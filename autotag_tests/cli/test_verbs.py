@@ -29,6 +29,7 @@ VERBS = (
     "segment-target",
     "embed-target",
     "tag-target",
+    "catalog",
     "scan",
     "thumbs",
     "embed",
@@ -75,6 +76,8 @@ OF_GROUPS = (
     "ledger history",
     "ledger runs",
     "review import",
+    "catalog status",
+    "catalog forget",
 )
 
 
@@ -105,7 +108,14 @@ def test_an_unknown_option_is_wrong_use(autotag: Autotag) -> None:
 def test_a_pass_ends_with_counts_checks_and_the_place_of_the_result(ready: Autotag) -> None:
     told = ready("process-target", "--folder", "birds")
     assert told.code == 0
-    for step in ("target_images", "target_crops", "target_embeddings", "folder_tags", "tag_proposals"):
+    for step in (
+        "target_images",
+        "target_crops",
+        "target_embeddings",
+        "folder_tags",
+        "tag_proposals",
+        "catalog_entries",
+    ):
         assert step in told.out
     assert "passed  folder_tags: every_image_is_answered" in told.out
     assert "passed  tag_proposals: ledger_says_what_the_sources_say" in told.out

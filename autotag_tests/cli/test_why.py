@@ -9,9 +9,11 @@ from autotag.cli.why import why
 from autotag.errors import MissingInputError, UsageError
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
+from autotag.pipeline.score_labels import score_labels
 from autotag.pipeline.tag_folder import tag_folder
 from autotag.reference.searcher import SearchOptions
 from autotag_tests.conftest import Archive, Folders
+from autotag_tests.pipeline.label_steps import colour_folder, rows_of, rules
 from autotag_tests.pipeline.reference_steps import build, colour_shard, coloured
 from autotag_tests.pipeline.target_steps import process
 from autotag_tests.pipeline.test_tag_folder import RULES
@@ -68,6 +70,28 @@ def test_scripts_get_one_object_and_people_a_page(tagged: None, ask: Ask, tmp_pa
 def test_a_tag_that_nobody_spoke_for_is_told(tagged: None, ask: Ask) -> None:
     told = ask("--folder", "trip", "--file", "b.png", "--tag", "[red]")
     assert (told.exit_code, "b.png: nothing speaks for '[red]'" in told.output) == (0, True)
+
+
+def test_an_image_without_tags_is_told_of_its_best_label_and_how_to_ask_for_any(
+    plan: PipelinePlan, folders: Folders, ask: Ask
+) -> None:
+    colour_folder(plan, folders)
+    score_labels(plan, "trip", rules(threshold=0.99))
+    best = rows_of(plan)["0.png"]
+    told = ask("--folder", "trip", "--file", "0.png")
+    assert told.exit_code == 0, told.output
+    said = f"there is no tag to explain; its best label is {best['top1']!r} with {best['top1_score']:.3f}: --tag LABEL"
+    assert said in told.output
+    assert best["top1"] == "red"
+
+
+def test_a_tag_is_found_by_its_last_part(plan: PipelinePlan, folders: Folders, ask: Ask) -> None:
+    colour_folder(plan, folders)
+    score_labels(plan, "trip", rules(labels=("thing|yellow", "hue|yellow", "hue|red", "red")))
+    told = ask("--folder", "trip", "--file", "4.png", "--tag", "yellow").output
+    assert ("thing|yellow  zero_shot" in told, "hue|yellow  zero_shot" in told) == (True, True)
+    told = ask("--folder", "trip", "--file", "0.png", "--tag", "red").output
+    assert ("red  zero_shot" in told, "hue|red" in told) == (True, False)
 
 
 def test_an_image_or_a_folder_that_is_not_there_is_told(tagged: None, ask: Ask) -> None:

@@ -152,6 +152,7 @@ def test_the_checks_of_a_whole_pass_are_green_and_carry_their_figures(
             "target_embeddings.counts_close",
             "folder_tags.every_image_is_answered",
             "tag_proposals.ledger_says_what_the_sources_say",
+            "catalog_entries.holds_exactly_the_folder",
         ],
         True,
     )

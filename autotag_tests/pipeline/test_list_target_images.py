@@ -1,9 +1,11 @@
 import os
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from autotag.domain.identity import folder_key, media_id
 from autotag.errors import MissingInputError, UnwritableRootError
@@ -12,7 +14,7 @@ from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan, plan_of
 from autotag.settings import Settings
 from autotag.storage.folder_files import list_files, read_file
-from autotag.storage.tables import read_table
+from autotag.storage.tables import is_current, read_stamp, read_table, write_table
 from autotag_tests.conftest import Folders, bomb, picture, snapshot
 
 ODD_NAMES = [
@@ -234,3 +236,34 @@ def test_ten_thousand_files_are_listed_in_time(plan: PipelinePlan, folders: Fold
     print(f"10,000 files: {cold_s:.1f} s, after one more file {warm_s:.1f} s")  # noqa: T201
     assert cold_s < 120
     assert warm_s < 15
+
+
+def dated(number: int, date: str) -> bytes:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = date
+    return picture(number, form="JPEG", exif=exif)
+
+
+def test_a_row_says_when_the_photograph_was_taken_where_the_file_does(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    folders.make("f", {"a.jpg": dated(1, "2019:05:04 12:33:21"), "b.jpg": picture(2, form="JPEG")})
+    list_target_images(plan, "f")
+    assert rows(plan, "f")["a.jpg"]["taken_at"] == datetime(2019, 5, 4, 12, 33, 21, tzinfo=UTC)
+    assert rows(plan, "f")["b.jpg"]["taken_at"] is None
+
+
+def test_a_manifest_of_earlier_columns_is_made_anew_and_what_was_made_from_it_stays_up_to_date(
+    plan: PipelinePlan, folders: Folders
+) -> None:
+    folders.make("f", {"a.jpg": dated(1, "2019:05:04 12:33:21"), "b.png": picture(2)})
+    list_target_images(plan, "f")
+    path = plan.layout.folder_tables("f").images
+    whole, stamp = read_table(path), read_stamp(path)
+    assert stamp is not None
+    earlier = whole.drop_columns(["taken_at"])
+    write_table(path, earlier, earlier.schema.remove_metadata(), stamp)
+    counts = list_target_images(plan, "f")
+    assert (counts.made, counts.reused, counts.resumed) == (2, 0, 0)
+    assert read_table(path).equals(whole)
+    assert is_current(path, stamp.fingerprint)

@@ -35,6 +35,7 @@ def keeps_target_precision(
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "asked": asked,
+            "holds for": "images like the archive's",
             **{
                 f"{source} precision": round(held.precision, 4)
                 for source, held in found.items()

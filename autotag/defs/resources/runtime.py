@@ -100,26 +100,15 @@ class AutotagRuntime(dg.ConfigurableResource):
 
     def vote_rules(self) -> "VoteRules":
         """The settings' rules of the vote."""
-        from autotag.domain.vote_rules import VoteRules
+        from autotag.pipeline.vote_settings import vote_rules
 
-        tagging = self.settings.tagging
-        return VoteRules(
-            k=tagging.k,
-            min_votes=tagging.min_votes,
-            min_score=tagging.threshold,
-            min_similarity=tagging.min_similarity,
-            temperature=tagging.temperature,
-            object_discount=tagging.object_discount,
-            rare_share=tagging.rare_share,
-            max_tags=tagging.max_tags,
-        )
+        return vote_rules(self.settings)
 
     def search_options(self) -> "SearchOptions":
         """How the reference index is searched."""
-        from autotag.reference.searcher import SearchOptions
+        from autotag.pipeline.vote_settings import search_options
 
-        index = self.settings.index
-        return SearchOptions(device=index.device, query_batch=index.query_batch)
+        return search_options(self.settings)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """End the engines, also when the run failed or was cancelled."""

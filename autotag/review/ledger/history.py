@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Column, Connection, Row, Select, func, select
 
 from autotag.domain.ledger_entries import PERSON, Action, LedgerEvent
 from autotag.errors import UsageError
-from autotag.review.ledger.records import UNDO, ProposalChange, RunRecord
+from autotag.review.ledger.records import UNDO, ComparedRuns, ProposalChange, RunRecord
 from autotag.review.ledger.replay import View, events_of, fold
 from autotag.review.ledger.rows import Slot, chunks, run_named, undone_runs
 from autotag.review.ledger.tables import IS_BY_PEOPLE, events, images, looks, passes, runs
@@ -86,32 +86,40 @@ def all_runs(connection: Connection) -> list[RunRecord]:
     rows = connection.execute(select(runs).order_by(runs.c.run)).all()
     names = {row.run: row.run_id for row in rows}
     undone = undone_runs(connection)
-    models, looked, counted = _models(connection), _looked(connection), _counted(connection)
+    models, sources = _of_passes(connection, passes.c.model_id), _of_passes(connection, passes.c.source)
+    images_of, counted = _touched(connection) | _looked(connection), _counted(connection)
     return [
         RunRecord(
             run_id=row.run_id,
             kind=row.kind,
             actor=row.actor,
             model_ids=tuple(sorted(models[row.run])),
+            sources=tuple(sorted(sources[row.run])),
             at=moment(row.at_us),
             undoes=names.get(row.undoes, ""),
             undone_by=names.get(undone.get(row.run, 0), ""),
-            images=looked.get(row.run, 0),
+            images=images_of.get(row.run, 0),
             events=counted[row.run],
         )
         for row in rows
     ]
 
 
-def _models(connection: Connection) -> dict[int, set[str]]:
-    models: dict[int, set[str]] = defaultdict(set)
-    for run, model_id in connection.execute(select(passes.c.run, passes.c.model_id).distinct()):
-        models[run].add(model_id)
-    return models
+def _of_passes(connection: Connection, column: Column) -> dict[int, set[str]]:
+    """What a run's passes say in a column."""
+    found: dict[int, set[str]] = defaultdict(set)
+    for run, value in connection.execute(select(passes.c.run, column).distinct()):
+        found[run].add(value)
+    return found
 
 
 def _looked(connection: Connection) -> dict[int, int]:
     query = select(passes.c.run, func.count(looks.c.image.distinct())).join(looks).group_by(passes.c.run)
+    return {run: count for run, count in connection.execute(query)}
+
+
+def _touched(connection: Connection) -> dict[int, int]:
+    query = select(events.c.run, func.count(events.c.image.distinct())).group_by(events.c.run)
     return {run: count for run, count in connection.execute(query)}
 
 
@@ -138,6 +146,20 @@ def proposal_changes(connection: Connection, run_a: str, run_b: str) -> list[Pro
             if scores[0] != scores[1]:
                 changes.append(ProposalChange(media[slot.image], slot.tag, slot.source, *scores))
     return sorted(changes, key=lambda change: change[:3])
+
+
+def compared_runs(connection: Connection, run_a: str, run_b: str) -> ComparedRuns:
+    """See `TagLedger.compared`."""
+    first, second = _views(connection, run_a), _views(connection, run_b)
+    shared = first.keys() & second.keys()
+    sources = {source for _, source in shared}
+    only_a, only_b = ({source for _, source in views} - sources for views in (first, second))
+    return ComparedRuns(
+        len({image for image, _ in shared}),
+        tuple(sorted(sources)),
+        tuple(sorted(only_a)),
+        tuple(sorted(only_b)),
+    )
 
 
 def _score(score: dict[int, float | None], state: dict[Slot, int], slot: Slot) -> float | None:

@@ -54,7 +54,8 @@ class RunRecord:
         at: when it began, in UTC.
         undoes: the run it took back; empty unless the kind is "undo".
         undone_by: the undo that holds now; empty while the run counts.
-        images: how many different images its machine looked at.
+        sources: of the machine's passes, by name; empty for people.
+        images: how many different images its machine looked at; of people and undos, how many its events are of.
         events: how many events of each action; actions without any are left out.
     """
 
@@ -62,6 +63,7 @@ class RunRecord:
     kind: str
     actor: str
     model_ids: tuple[str, ...]
+    sources: tuple[str, ...]
     at: datetime
     undoes: str
     undone_by: str
@@ -88,6 +90,23 @@ class DecidedTag:
     score: float
     model_id: str
     is_right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRuns:
+    """How far two machine runs can be compared.
+
+    Attributes:
+        images: how many different ones both looked at for a source.
+        sources: those, by name; empty where nothing can be compared.
+        only_a: sources that the first run alone proposed of, on no image also looked at by the second; by name.
+        only_b: of the second, likewise.
+    """
+
+    images: int
+    sources: tuple[str, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
 
 
 class ProposalChange(NamedTuple):

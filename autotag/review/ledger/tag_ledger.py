@@ -15,6 +15,7 @@ from autotag.review.ledger.database import LedgerDatabase
 from autotag.review.ledger.decide import check_decisions, refuse_changed, write_decisions
 from autotag.review.ledger.history import (
     all_runs,
+    compared_runs,
     events_of_many,
     events_of_media,
     last_event,
@@ -25,6 +26,7 @@ from autotag.review.ledger.history import (
 from autotag.review.ledger.propose import Pass, write_pass
 from autotag.review.ledger.records import (
     UNDO,
+    ComparedRuns,
     DecidedTag,
     ProposalChange,
     ProposeCounts,
@@ -245,6 +247,15 @@ class TagLedger:
         """
         with self._database.reading() as connection:
             return proposal_changes(connection, run_a, run_b)
+
+    def compared(self, run_a: str, run_b: str) -> ComparedRuns:
+        """What `diff` of two machine runs can tell of at all.
+
+        Raises:
+            UsageError: no such run, or one that looked at no image.
+        """
+        with self._database.reading() as connection:
+            return compared_runs(connection, run_a, run_b)
 
 
 def _now_us() -> int:

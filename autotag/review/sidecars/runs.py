@@ -181,17 +181,22 @@ def named_run(root: UPath, name: str, folder: SidecarPlace, shadow: SidecarPlace
     """One run of a folder; "last" is the last one that wrote and was not taken back as a whole.
 
     Raises:
-        MissingInputError: there is none of that name.
+        MissingInputError: there is none of that name, or none that "last" could be.
     """
     runs = {run.name: run for run in sidecar_runs(root)}
+    if name in runs:
+        return runs[name]
+    wrote = [run for run in reversed(runs.values()) if run.has_written(folder, shadow)]
+    if name == LAST and wrote:
+        return wrote[0]
     if name == LAST:
-        name = next((run.name for run in reversed(runs.values()) if run.has_written(folder, shadow)), LAST)
-    if name not in runs:
-        there = ", ".join(list(runs)[-5:]) or "none"
         raise MissingInputError(
-            f"no run {name!r} has written sidecars of this folder; those that have: {there}"
+            f"no sidecar of {folder.directory} is there to take back: no run has written any, or all were taken back already"
         )
-    return runs[name]
+    there = ", ".join(run.name for run in wrote[:5]) or "none"
+    raise MissingInputError(
+        f"no run {name!r} has written sidecars of {folder.directory}; those that have, newest first: {there}"
+    )
 
 
 def owned_keywords(

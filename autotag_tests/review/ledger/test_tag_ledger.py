@@ -4,7 +4,7 @@ import pytest
 
 from autotag.domain.ledger_entries import Action, Decision, Proposal, Standing
 from autotag.errors import UsageError
-from autotag.review.ledger.records import DecidedTag, ProposalChange, ProposeCounts
+from autotag.review.ledger.records import ComparedRuns, DecidedTag, ProposalChange, ProposeCounts
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag_tests.review.ledgers import decision, seen, vote, zero_shot
 
@@ -262,6 +262,25 @@ def test_a_diff_tells_what_two_runs_proposed_for_images_both_looked_at(ledger: T
     ledger.propose("r3", MODEL, ["a", "b"], ["vote"], [])
     assert ledger.diff("r1", "r2") == expected  # as of then, whatever came later
     assert ledger.diff("r2", "r2") == []
+
+
+def test_runs_are_compared_where_both_looked_at_an_image_for_the_same_source(ledger: TagLedger) -> None:
+    ledger.propose("r1", "m", ["a", "b", "c"], ["vote"], [])
+    ledger.propose("r1", "m", ["c"], ["zero_shot"], [])
+    ledger.propose("r2", "m", ["b", "c", "d"], ["vote"], [])
+    ledger.propose("r2", "m", ["a"], ["zero_shot"], [])
+    assert ledger.compared("r1", "r2") == ComparedRuns(2, ("vote",), ("zero_shot",), ("zero_shot",))
+    with pytest.raises(UsageError):
+        ledger.compared("r1", "r9")
+
+
+def test_a_click_tells_how_many_images_it_was_about(ledger: TagLedger) -> None:
+    ledger.propose("r1", "m", ["a", "b", "c"], ["vote"], [vote("a", "x")])
+    click = ledger.decide(
+        [decision("a", "x"), decision("a", "y", "add"), decision("b", "x", "reject")], "ann"
+    )
+    undo = ledger.undo(click, "ann").run_id
+    assert {run.run_id: run.images for run in ledger.runs()} == {"r1": 3, click: 2, undo: 2}
 
 
 def test_a_diff_with_a_click_or_an_unknown_run_is_wrong_use(ledger: TagLedger) -> None:

@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from autotag.errors import PermanentError
+from autotag.errors import MissingInputError, PermanentError
 from autotag.review.sidecars.fields import HIERARCHICAL, SUBJECT
 from autotag.review.sidecars.place import FoundSidecar, SidecarPlace, sha256_of
-from autotag.review.sidecars.runs import SidecarEntry, SidecarRun, new_run_name, owned_keywords, sidecar_runs
+from autotag.review.sidecars.runs import (
+    SidecarEntry,
+    SidecarRun,
+    named_run,
+    new_run_name,
+    owned_keywords,
+    sidecar_runs,
+)
 
 
 def entry(sidecar: str, after: str = "", **fields: dict[str, tuple[str, ...]]) -> SidecarEntry:
@@ -103,3 +110,31 @@ def test_a_journal_of_another_release_is_refused(root: UPath, place: SidecarPlac
     journal.write_text(journal.read_text().replace('"version": 1', '"version": 2'))
     with pytest.raises(PermanentError, match="another release"):
         owned_keywords(root, place, place)
+
+
+def test_the_last_run_is_the_last_that_wrote_whatever_ran_after_it(root: UPath, place: SidecarPlace) -> None:
+    made(root, "1", entry("a.xmp", sha256_of(b"new")))
+    made(root, "2", entry("b.xmp"))
+    made(root, "3")
+    assert named_run(root, "last", place, place).name == "1"
+    assert named_run(root, "2", place, place).name == "2"
+    with pytest.raises(
+        MissingInputError, match=r"no run 'x' has written .*; those that have, newest first: 1$"
+    ):
+        named_run(root, "x", place, place)
+
+
+def test_after_runs_that_wrote_nothing_there_is_nothing_to_take_back(
+    root: UPath, place: SidecarPlace
+) -> None:
+    made(root, "1", entry("a.xmp"))
+    with pytest.raises(MissingInputError) as told:
+        named_run(root, "last", place, place)
+    assert str(told.value) == (
+        f"no sidecar of {place.directory} is there to take back: no run has written any, or all were taken back already"
+    )
+    with pytest.raises(MissingInputError, match="those that have, newest first: none"):
+        named_run(root, "x", place, place)
+    made(root, "2", entry("a.xmp", sha256_of(b"new"))).end_undo(["a.xmp"])
+    with pytest.raises(MissingInputError, match="all were taken back already"):
+        named_run(root, "last", place, place)

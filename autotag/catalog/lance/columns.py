@@ -1,0 +1,71 @@
+"""The columns of the catalog's table.
+
+One row is one region, and every row carries its image's columns: an image is upserted in one commit, and one filter speaks of both.
+"""
+
+import pyarrow as pa
+
+TABLE = "regions"
+SCHEMA_VERSION = "1"
+
+MODEL_KEY = b"autotag.model_id"
+SCHEMA_KEY = b"autotag.catalog_schema"
+
+REGION_ID = "region_id"
+EMBEDDING = "embedding"
+IMAGE_KIND = "image"
+OBJECT_KIND = "object"
+
+_AT = pa.timestamp("us", "UTC")
+_TEXTS = pa.list_(pa.string())
+
+SHOWN = (
+    "image_id",
+    "media_id",
+    "folder",
+    "file",
+    "width",
+    "height",
+    "tags",
+    "taken_at",
+    "added_at",
+    "region_index",
+    "box_xyxy_px",
+    "class_name",
+    "confidence",
+)
+"""What a hit tells."""
+
+
+def table_schema(model_id: str, dim: int) -> pa.Schema:
+    """All columns.
+
+    `below` holds the keys of the folder and of those above it, `class_steps` what `class_marks` says of the image's objects,
+    `date` what date filters look at, `step` the object's own confidence in hundredths.
+    """
+    columns: list[tuple[str, pa.DataType]] = [
+        (REGION_ID, pa.string()),
+        ("image_id", pa.string()),
+        ("kind", pa.string()),
+        ("region_index", pa.int32()),
+        ("media_id", pa.string()),
+        ("folder", pa.string()),
+        ("below", _TEXTS),
+        ("file", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("tags", _TEXTS),
+        ("date", _AT),
+        ("added_at", _AT),
+        ("box_xyxy_px", pa.list_(pa.int32(), 4)),
+        ("class_name", pa.string()),
+        ("confidence", pa.float64()),
+        ("step", pa.int32()),
+        ("class_steps", _TEXTS),
+        (EMBEDDING, pa.list_(pa.float32(), dim)),
+    ]
+    fields = [pa.field(name, kind, nullable=False) for name, kind in columns]
+    return pa.schema(
+        [*fields, pa.field("taken_at", _AT)],
+        metadata={MODEL_KEY: model_id.encode(), SCHEMA_KEY: SCHEMA_VERSION.encode()},
+    )

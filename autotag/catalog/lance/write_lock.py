@@ -1,0 +1,55 @@
+"""One writer at a time, in this process and, below a local root, on this machine."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from upath import UPath
+
+from autotag.catalog.lance.place import is_local
+from autotag.errors import CatalogUnavailableError
+
+PATIENCE_S = 60.0
+"""Longer than the largest upsert takes."""
+
+LOCK = ".writing.lock"
+
+
+class WriteLock:
+    """Held while what is there is read and written anew. The operating system lets go of it for a writer that is killed."""
+
+    def __init__(self, root: UPath) -> None:
+        """`root` is the catalog's directory."""
+        self._threads = threading.Lock()
+        self._place = Path(root.path) / LOCK if is_local(root) else None
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """Waits for the others; gives whether nobody else can be writing, which an object store cannot promise.
+
+        Raises:
+            CatalogUnavailableError: another writer did not end.
+        """
+        with self._threads:
+            if (
+                self._place is None or not self._place.parent.exists()
+            ):  # a lock must not make a directory that is gone
+                yield False
+                return
+            lock = FileLock(self._place)
+            try:
+                lock.acquire(timeout=PATIENCE_S)
+            except Timeout:
+                raise CatalogUnavailableError(
+                    f"another process has been writing to the catalog for {PATIENCE_S:.0f} s; try again when it is done"
+                    f" ({self._place} is its lock)"
+                ) from None
+            except (OSError, NotImplementedError):  # a file system without locks
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                lock.release()

@@ -1,0 +1,158 @@
+"""The index behind the alias: made, recognised, and replaced by a new one.
+
+Everybody reads and writes through the alias. A rebuild fills a new index beside the old one and then moves the alias in
+one request, so that searches go from all of the old to all of the new.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from autotag.catalog.opensearch.bulk import BulkWriter
+from autotag.catalog.opensearch.calls import Calls, connect
+from autotag.catalog.opensearch.index_shape import SHAPE_VERSION, pipeline_body, template_body
+from autotag.catalog.rules import check_images
+from autotag.domain.catalog_entries import CatalogImage
+from autotag.errors import MissingInputError, ModelMismatchError, PermanentError
+from autotag.settings.sections import Catalog as CatalogSettings
+
+_FIRST = "first"
+
+
+def pipeline_name(alias: str) -> str:
+    """Name of the search pipeline of hybrid queries."""
+    return f"{alias}.words"
+
+
+def ready_index(calls: Calls, settings: CatalogSettings, model_id: str, dim: int, create: bool) -> None:
+    """See that the alias names an index of this model.
+
+    Raises:
+        MissingInputError: there is none, and none is to be made.
+        ModelMismatchError: it is of another model, or of another version of autotag.
+    """
+    if index_behind(calls, settings.alias) is None:
+        if not create:
+            raise MissingInputError(
+                f"there is no catalog {settings.alias} on {calls.place} yet; tag a folder, or ingest an image, to make it"
+            )
+        _put_template(calls, settings, model_id, dim)
+        # The same name whoever comes first: two processes that start together make one index, not two.
+        _create(calls, f"{settings.alias}.{_FIRST}")
+        _move_alias(calls, settings.alias, f"{settings.alias}.{_FIRST}", None)
+    _check_model(calls, settings.alias, model_id, dim)
+
+
+def index_behind(calls: Calls, alias: str) -> str | None:
+    """Name of the index that the alias names; None where there is no such alias.
+
+    Raises:
+        PermanentError: it names several.
+    """
+    found = calls.read(
+        lambda timeout_s: calls.client.indices.get_alias(
+            name=alias, params={"ignore": 404, "request_timeout": timeout_s}
+        )
+    )
+    if "error" in found:
+        return None
+    if len(found) > 1:
+        raise PermanentError(
+            f"the alias {alias} on {calls.place} names {len(found)} indexes ({', '.join(sorted(found))}); leave one"
+        )
+    return next(iter(found))
+
+
+def rebuild(
+    settings: CatalogSettings, model_id: str, dim: int, batches: Iterable[Sequence[CatalogImage]]
+) -> str:
+    """Fill a new index, move the alias to it and drop the old one; the new one's name.
+
+    What is written to the old one meanwhile is lost: nobody should write. The old one answers until the end, and stays
+    where filling fails.
+
+    Args:
+        settings: where, and under which alias.
+        model_id: of the new index: it may be another than the old one's.
+        dim: length of its vectors.
+        batches: all images, with their `added_at`; no id in two batches.
+    """
+    calls = connect(settings.url, settings.timeout_s)
+    _put_template(calls, settings, model_id, dim)
+    old = index_behind(calls, settings.alias)
+    new = f"{settings.alias}.{datetime.now(UTC):%Y%m%d%H%M%S%f}"
+    _create(calls, new)
+    try:
+        for batch in batches:
+            check_images(batch, dim)
+            BulkWriter(calls, new, through_alias=False).upsert(batch)
+        _move_alias(calls, settings.alias, new, old)
+    except BaseException:
+        calls.write(lambda timeout_s: calls.client.indices.delete(index=new, params=_once_gone(timeout_s)))
+        raise
+    finally:
+        calls.client.close()
+    return new
+
+
+def _once_gone(timeout_s: float) -> dict[str, Any]:
+    return {"ignore": 404, "request_timeout": timeout_s}
+
+
+def _put_template(calls: Calls, settings: CatalogSettings, model_id: str, dim: int) -> None:
+    calls.write(
+        lambda timeout_s: calls.client.indices.put_index_template(
+            name=settings.alias,
+            body=template_body(settings, model_id, dim),
+            params={"request_timeout": timeout_s},
+        )
+    )
+    calls.write(
+        lambda timeout_s: calls.client.search_pipeline.put(
+            id=pipeline_name(settings.alias), body=pipeline_body(), params={"request_timeout": timeout_s}
+        )
+    )
+
+
+def _create(calls: Calls, index: str) -> None:
+    """Make an index, unless it is there: by another process, or by this one when the answer was lost."""
+    answer = calls.write(
+        lambda timeout_s: calls.client.indices.create(
+            index=index, params={"ignore": 400, "request_timeout": timeout_s}
+        )
+    )
+    error = answer.get("error")
+    if error and error.get("type") != "resource_already_exists_exception":
+        raise PermanentError(
+            f"OpenSearch at {calls.place} refused to make the index {index}: {error['reason']}"
+        )
+
+
+def _move_alias(calls: Calls, alias: str, new: str, old: str | None) -> None:
+    actions: list[dict[str, Any]] = [{"add": {"index": new, "alias": alias}}]
+    if old is not None:
+        actions.append({"remove_index": {"index": old}})
+    calls.write(
+        lambda timeout_s: calls.client.indices.update_aliases(
+            body={"actions": actions}, params={"request_timeout": timeout_s}
+        )
+    )
+
+
+def _check_model(calls: Calls, alias: str, model_id: str, dim: int) -> None:
+    answer = calls.read(
+        lambda timeout_s: calls.client.indices.get_mapping(index=alias, params={"request_timeout": timeout_s})
+    )
+    made = next(iter(answer.values()))["mappings"].get("_meta", {})
+    where = f"the catalog {alias} on {calls.place}"
+    remedy = "set catalog.alias to a new name and fill it, or rebuild this one"
+    if made.get("shape_version") != SHAPE_VERSION:
+        raise ModelMismatchError(
+            f"{where} has the shape {made.get('shape_version')}, not {SHAPE_VERSION}: another version of autotag made it,"
+            f" or something else; {remedy}"
+        )
+    if (made.get("model_id"), made.get("dim")) != (model_id, dim):
+        raise ModelMismatchError(
+            f"{where} holds vectors of {made.get('model_id')} ({made.get('dim')} numbers), not of {model_id} ({dim});"
+            f" {remedy}"
+        )

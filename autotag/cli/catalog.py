@@ -1,0 +1,155 @@
+"""autotag catalog, catalog status, catalog forget: the searchable store of all folders' images."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from autotag.cli.folder_runs import FolderVerb
+from autotag.cli.inputs import words_of
+from autotag.cli.options import AsJson, Config
+from autotag.cli.plain import FolderOf, Out, Root, fail_for, open_folders, open_session, run_verb
+from autotag.cli.plain_root import FoundFolders
+from autotag.cli.session import Session
+from autotag.cli.summary import print_json
+from autotag.errors import MissingInputError, UsageError
+
+if TYPE_CHECKING:
+    from autotag.catalog.protocol import Catalog
+
+TAGS_TOLD = 10
+
+CATALOG = FolderVerb("catalog", ("catalog_entries",), "process_target_job")
+
+catalog_app = typer.Typer(
+    help="Bring embedded folders into the catalog, which search looks into; what it holds; forgetting folders.",
+    invoke_without_command=True,
+)
+
+AllFolders = Annotated[
+    bool,
+    typer.Option("--all", help="Every embedded folder below the target root; those that are gone leave."),
+]
+
+
+@catalog_app.callback()
+def catalog(
+    context: typer.Context,
+    folder: FolderOf = "",
+    every: AllFolders = False,
+    root: Root = None,
+    out: Out = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring embedded folders into the catalog, which search looks into; what it holds; forgetting folders.
+
+    A folder is there once process-target has tagged it. Run this after decisions that search should know of, and for folders
+    that were tagged or embedded before there was a catalog.
+    """
+    if context.invoked_subcommand:
+        return
+    if every and (folder or root):
+        raise UsageError("--all is every folder of the settings; name --folder or --root without it")
+    if every:
+        session = open_session(None, out, config)
+        _forget_gone(session)
+        found = _embedded_folders(session)
+    else:
+        session, found = open_folders(root, folder, out, config, {})
+    fail_for(run_verb(session, CATALOG, found, as_json=as_json))
+
+
+@catalog_app.command()
+def status(root: Root = None, out: Out = None, config: Config = None, as_json: AsJson = False) -> None:
+    """What the catalog holds: images, objects, the most frequent tags, and how much of it is indexed."""
+    session = open_session(root, out, config)
+    with _opened(session) as (opened, place):
+        size, tags = opened.size(), opened.tags(limit=TAGS_TOLD)
+        facts = {"store": opened.capabilities.name, "place": place, "model_id": opened.model_id}
+    if as_json:
+        print_json(**facts, **asdict(size), tags={each.tag: each.images for each in tags})
+        return
+    indexed = f"{size.index_rows:,} regions are in the vector index" if size.index_rows else "no vector index"
+    _say(f"{size.images:,} images with {size.objects:,} objects, {indexed}")
+    if tags:
+        _say("most frequent tags: " + ", ".join(f"{each.tag} {each.images:,}" for each in tags))
+    _say(f"{opened.capabilities.name}, vectors of {opened.model_id}")
+    _say(f"-> {place}")
+
+
+@catalog_app.command()
+def forget(
+    folder: Annotated[
+        str, typer.Option("--folder", help="The folder's path below the target root, or below --root.")
+    ],
+    root: Root = None,
+    out: Out = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a folder's images out of the catalog. Neither files nor results are touched; folders below it stay."""
+    from autotag.pipeline.forget_folders import forget_folders
+    from autotag.pipeline.plan import plan_of
+
+    session = open_session(root, out, config)
+    key = session.folder_key(folder)
+    forgotten = forget_folders(plan_of(session.settings), [key], session.settings)[key]
+    if as_json:
+        print_json(folder=folder, forgotten=forgotten)
+        return
+    _say(f"{folder}: {forgotten:,} images forgotten; its files and results are as they were")
+    if forgotten:
+        _say(f"to bring it back: autotag catalog {words_of(session, key)}")
+
+
+@contextmanager
+def _opened(session: Session) -> "Iterator[tuple[Catalog, str]]":
+    """The catalog, and where it lies; it is not made here."""
+    from autotag.catalog.open import open_catalog
+    from autotag.pipeline.open_folder_catalog import place_of_catalog
+    from autotag.pipeline.plan import loaded_embedder, plan_of
+
+    plan = plan_of(session.settings)
+    dim = loaded_embedder(plan.embedder).dim
+    opened = open_catalog(session.settings, plan.layout, plan.model_id, dim, create=False)
+    try:
+        yield opened, place_of_catalog(plan, session.settings)
+    finally:
+        opened.close()
+
+
+def _embedded_folders(session: Session) -> FoundFolders:
+    """Folders below the target root that have vectors.
+
+    Raises:
+        MissingInputError: none has.
+    """
+    from autotag.domain.identity import folder_key
+    from autotag.pipeline.discover_folders import target_folder_paths
+
+    keys = [folder_key(path) for path in target_folder_paths(session.layout)]
+    embedded = tuple(key for key in keys if session.layout.folder_tables(key).embeddings.exists())
+    if not embedded:
+        raise MissingInputError(
+            f"no folder below {session.top} was embedded yet; run autotag process-target or autotag embed on one first"
+        )
+    return FoundFolders(embedded, {})
+
+
+def _forget_gone(session: Session) -> None:
+    """What was catalogued and is not there any more."""
+    from autotag.defs.retired_folders import folders_gone
+    from autotag.pipeline.forget_folders import forget_folders
+    from autotag.pipeline.plan import plan_of
+
+    session.make_home()
+    forget_folders(plan_of(session.settings), folders_gone(session.layout), session.settings)
+
+
+def _say(line: str) -> None:
+    Console().print(escape(line), highlight=False, soft_wrap=True)

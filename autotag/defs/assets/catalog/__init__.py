@@ -1,0 +1,1 @@
+"""The searchable store of all folders' images."""

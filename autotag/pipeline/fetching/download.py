@@ -1,0 +1,179 @@
+"""Downloads one file: limits on bytes and time, redirects followed and judged, what may pass tried again."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urljoin
+
+import httpcore
+import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from autotag import __version__
+from autotag.errors import RejectedImageError
+from autotag.pipeline.fetching.addresses import GuardedBackend
+from autotag.pipeline.fetching.deadlines import until
+
+MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_FORBIDDING = frozenset({"noai", "noimageai", "noindex", "noimageindex"})
+_FAULTS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """What a download may cost.
+
+    Attributes:
+        max_bytes: of a file.
+        timeout_s: without a byte.
+        total_s: for a whole file, redirects included.
+        attempts: tries of one URL.
+        per_host: connections to one host at a time.
+        parallel: connections in all.
+        allow_private: whether addresses of the own network may be asked.
+    """
+
+    max_bytes: int = 50_000_000
+    timeout_s: float = 10.0
+    total_s: float = 60.0
+    attempts: int = 3
+    per_host: int = 4
+    parallel: int = 16
+    allow_private: bool = False
+
+
+class PassingFailureError(RejectedImageError):
+    """It may work at another time."""
+
+
+@dataclass
+class Downloader:
+    """Downloads files; threads share one. Proxies of the environment are not used: behind one, no address can be judged."""
+
+    limits: DownloadLimits
+    wait_s: float = 0.5
+    _hosts: dict[str, threading.BoundedSemaphore] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self._hosts = defaultdict(lambda: threading.BoundedSemaphore(self.limits.per_host))
+        self._pool = httpcore.ConnectionPool(
+            max_connections=self.limits.parallel,
+            max_keepalive_connections=self.limits.parallel,
+            keepalive_expiry=5.0,
+            network_backend=GuardedBackend(allow_private=self.limits.allow_private),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def fetch(self, url: str) -> bytes:
+        """The bytes behind a URL.
+
+        Raises:
+            PassingFailureError: it failed each time in a way that may pass: nobody answers, too slow, the server's fault.
+            RejectedImageError: it never will: a wrong URL, an address that is not public, not there, too large, forbidden.
+        """
+        retrying = Retrying(
+            stop=stop_after_attempt(self.limits.attempts),
+            wait=wait_exponential_jitter(initial=self.wait_s, max=self.wait_s * 20, jitter=self.wait_s),
+            retry=retry_if_exception_type(PassingFailureError),
+            reraise=True,
+        )
+        return retrying(self._fetch_once, url)
+
+    def _fetch_once(self, url: str) -> bytes:
+        deadline_s = time.monotonic() + self.limits.total_s
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = self._ask(_parsed(url), deadline_s)
+            if isinstance(answer, bytes):
+                return answer
+            url = urljoin(url, answer)
+        raise RejectedImageError("fetch", f"more than {MAX_REDIRECTS} redirects")
+
+    def _ask(self, url: httpx.URL, deadline_s: float) -> bytes | str:
+        """The body, or where a redirect leads."""
+        timeouts = dict.fromkeys(("connect", "read", "write"), self.limits.timeout_s)
+        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        headers = [
+            ("Host", url.netloc.decode("ascii")),
+            ("User-Agent", f"autotag/{__version__}"),
+            ("Accept", "image/*"),
+            ("Accept-Encoding", "identity"),
+        ]
+        extensions = {"timeout": timeouts}
+        with (
+            self._host(url.host),
+            _told(),
+            until(deadline_s),
+            self._pool.stream("GET", target, headers=headers, extensions=extensions) as answer,
+        ):
+            found = {
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers
+            }
+            if answer.status in _REDIRECTS and "location" in found:
+                return found["location"]
+            _refuse_status(answer.status)
+            self._refuse_headers(found)
+            return self._body(answer.iter_stream())
+
+    def _refuse_headers(self, headers: dict[str, str]) -> None:
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self.limits.max_bytes:
+            raise RejectedImageError(
+                "fetch", f"{int(length):,} bytes, more than the {self.limits.max_bytes:,} allowed"
+            )
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise RejectedImageError("fetch", "the server compressed it, which nobody asked for")
+        said = {word.strip().lower() for word in headers.get("x-robots-tag", "").replace(":", ",").split(",")}
+        if said & _FORBIDDING:
+            raise RejectedImageError("fetch", "the server forbids it (X-Robots-Tag)")
+
+    def _body(self, stream: Iterator[bytes]) -> bytes:
+        data = bytearray()
+        for piece in stream:
+            data += piece
+            if len(data) > self.limits.max_bytes:
+                raise RejectedImageError("fetch", f"more than the {self.limits.max_bytes:,} bytes allowed")
+        return bytes(data)
+
+    @contextmanager
+    def _host(self, host: str) -> Iterator[None]:
+        with self._lock:
+            turn = self._hosts[host]
+        with turn:
+            yield
+
+
+def _parsed(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url.strip())
+    except (httpx.InvalidURL, TypeError, ValueError) as error:
+        raise RejectedImageError("fetch", f"no URL ({error})") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise RejectedImageError("fetch", "no http or https URL")
+    return parsed
+
+
+def _refuse_status(status: int) -> None:
+    if status in _PASSING:
+        raise PassingFailureError("fetch", f"the server answered {status}")
+    if not 200 <= status < 300:
+        raise RejectedImageError("fetch", f"the server answered {status}")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except httpcore.UnsupportedProtocol as error:
+        raise RejectedImageError("fetch", str(error)) from error
+    except _FAULTS as error:
+        kind = "too slow" if isinstance(error, httpcore.TimeoutException) else type(error).__name__
+        raise PassingFailureError("fetch", f"{kind}: {error}".rstrip(": ")[:300]) from error

@@ -1,0 +1,112 @@
+"""What a search found, as an HTML page that stands alone: pictures with the boxes that match, without script or network."""
+
+import base64
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from upath import UPath
+
+from autotag.domain.identity import folder_path
+from autotag.errors import AutotagError, RejectedImageError
+from autotag.pipeline.contact_sheet import THUMBNAIL_PX
+from autotag.pipeline.contact_sheet_type import printable
+from autotag.review.source_pictures import SourcePicture, SourcePictures, SourceRegion, small_jpeg
+from autotag.search.answers import FoundRegion, SearchAnswer, SearchHit
+from autotag.storage.folder_files import read_file
+from autotag.storage.images import ImageLimits, decode_small
+from autotag.storage.layout import Layout
+from autotag.storage.tables import write_text
+
+_TEMPLATE = "search_page.html.jinja2"
+
+PictureOf = Callable[[SearchHit], SourcePicture]
+"""The whole image of a hit, small, or why it cannot be shown."""
+
+
+def write_search_page(path: UPath, title: str, answer: SearchAnswer, picture_of: PictureOf) -> None:
+    """Write the page, whole or not at all. A hit without a picture has the reason in its place.
+
+    Raises:
+        UnwritableRootError: the file system refuses.
+    """
+    cards = [_card(rank, hit, picture_of(hit)) for rank, hit in enumerate(answer.hits, 1)]
+    write_text(path, _template().render(title=printable(title), lead=answer_words(answer), cards=cards))
+
+
+def answer_words(answer: SearchAnswer) -> str:
+    """An answer in a sentence: how many images, or why there are none."""
+    if answer.hits:
+        count = f"{len(answer.hits)} {'image' if len(answer.hits) == 1 else 'images'}"
+        more = ", and there are more" if answer.next else ""
+        order = "newest first" if answer.hits[0].score is None else "nearest first"
+        return f"{count}, {order}{more}"
+    if answer.best_score is None or answer.cut is None:
+        return "nothing found"
+    return (
+        f"nothing found: the nearest image scores {answer.best_score:.3f}, and {answer.cut:.3f} would be needed;"
+        " --min-score -1 shows the nearest all the same"
+    )
+
+
+def catalog_pictures(layout: Layout, limits: ImageLimits) -> PictureOf:
+    """Pictures of a catalog's images, from the folders they lie in."""
+
+    def picture_of(hit: SearchHit) -> SourcePicture:
+        try:
+            data = read_file(layout.folder(hit.folder), hit.file, hit.media_id)
+            return SourcePicture(small_jpeg(decode_small(data, limits, THUMBNAIL_PX).pixels, THUMBNAIL_PX))
+        except RejectedImageError as error:
+            return SourcePicture(b"", error.reason)
+        except AutotagError as error:
+            return SourcePicture(b"", str(error))
+
+    return picture_of
+
+
+def archive_pictures(pictures: SourcePictures, model_id: str) -> PictureOf:
+    """Pictures of archive images, cut from the tars by byte range."""
+
+    def picture_of(hit: SearchHit) -> SourcePicture:
+        whole = SourceRegion(hit.folder, hit.file, hit.media_id, (0, 0, hit.width, hit.height))
+        return pictures.picture(model_id, whole, THUMBNAIL_PX)
+
+    return picture_of
+
+
+def _card(rank: int, hit: SearchHit, picture: SourcePicture) -> dict[str, Any]:
+    data = base64.b64encode(picture.jpeg).decode("ascii")
+    return {
+        "rank": rank,
+        "score": hit.score,
+        "name": printable(hit.file),
+        "place": printable(folder_path(hit.folder)),
+        "picture": f"data:image/jpeg;base64,{data}" if data else "",
+        "reason": printable(picture.reason),
+        "boxes": [_box(each, hit) for each in hit.regions if each.region_index],
+        "tags": [printable(tag) for tag in hit.tags],
+    }
+
+
+def _box(region: FoundRegion, hit: SearchHit) -> dict[str, Any]:
+    """A region in percent of its image."""
+    x0, y0, x1, y1 = region.box_xyxy_px
+    return {
+        "label": printable(region.class_name),
+        "left": round(100 * x0 / hit.width, 2),
+        "top": round(100 * y0 / hit.height, 2),
+        "width": round(100 * (x1 - x0) / hit.width, 2),
+        "height": round(100 * (y1 - y0) / hit.height, 2),
+    }
+
+
+@cache
+def _template() -> Template:
+    return Environment(
+        loader=PackageLoader("autotag.pipeline", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template(_TEMPLATE)

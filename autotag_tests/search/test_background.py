@@ -1,0 +1,79 @@
+"""Backgrounds are made once, anew when the catalog has changed, and per kind of query and of region."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from autotag.catalog.in_memory import InMemoryCatalog
+from autotag.models.fakes import FakeEmbedder
+from autotag.models.protocols import Vectors
+from autotag.search import background
+from autotag.search.background import Backgrounds
+from autotag.search.everyday_words import EVERYDAY_WORDS
+from autotag_tests.search.catalogs import catalog_of, random_images
+
+
+class Watched:
+    """A catalog's backgrounds, with counts of what they cost."""
+
+    def __init__(self, catalog: InMemoryCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.catalog = catalog
+        self.samples = 0
+        self.embedded = 0
+        draw = catalog.sample
+
+        def sample(*args: object) -> Vectors:
+            self.samples += 1
+            return draw(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(catalog, "sample", sample)
+        monkeypatch.setattr(background, "_LOOK_EVERY_S", 0.0)
+        self.backgrounds = Backgrounds(catalog, self.embed, 0.05)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.embedded += len(texts)
+        return FakeEmbedder().embed_texts(texts)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    return Watched(catalog_of(random_images([1] * 100, seed=0)), monkeypatch)
+
+
+def test_a_background_is_made_once_for_each_kind_of_search(watched: Watched) -> None:
+    for _ in range(3):
+        watched.backgrounds.cut("text", "any")
+        watched.backgrounds.cut("text", "object")
+        watched.backgrounds.cut("picture", "any")
+        watched.backgrounds.direction(FakeEmbedder().embed_texts(["red"])[0])
+    assert (watched.samples, watched.embedded) == (3, len(EVERYDAY_WORDS))
+
+
+def test_it_is_made_anew_when_the_catalog_has_grown_by_a_tenth(watched: Watched) -> None:
+    watched.backgrounds.cut("text", "any")
+    watched.catalog.upsert(random_images([1] * 110, seed=0)[100:])
+    watched.backgrounds.cut("text", "any")
+    assert watched.samples == 1
+    watched.catalog.upsert(random_images([1] * 120, seed=0)[110:])
+    watched.backgrounds.cut("text", "any")
+    assert watched.samples == 2
+
+
+def test_the_more_regions_are_looked_at_the_higher_is_the_cut(watched: Watched) -> None:
+    cuts = [watched.backgrounds.cut("text", "any", regions) for regions in (1, 200, 10_000)]
+    assert None not in cuts
+    assert cuts == sorted(set(cuts))  # type: ignore[type-var]
+    assert watched.backgrounds.cut("text", "any") == cuts[1]
+
+
+def test_a_direction_is_a_unit_vector_even_of_what_all_words_share(watched: Watched) -> None:
+    mean = FakeEmbedder().embed_texts(EVERYDAY_WORDS).mean(axis=0)
+    for words in (FakeEmbedder().embed_texts(["red"])[0], mean / np.linalg.norm(mean)):
+        assert np.linalg.norm(watched.backgrounds.direction(words)) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_empty_catalog_has_none() -> None:
+    backgrounds = Backgrounds(catalog_of([]), FakeEmbedder().embed_texts, 0.05)
+    assert backgrounds.cut("text", "any") is None
+    assert backgrounds.cut("picture", "object") is None
