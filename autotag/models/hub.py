@@ -1,5 +1,6 @@
 """Weights that a hub name stands for: on this machine already, or fetched because the name asks for them."""
 
+import logging
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,8 +10,13 @@ from autotag.errors import MissingWeightsError
 from autotag.models.specs import ModelSpec
 from autotag.models.weights import remember_location, remembered_location
 
+LOGGER = "autotag.models.hub"
+"""Says when weights are looked for elsewhere."""
+
 REASON_CHARACTERS = 400
 """Of what the hub's client says; it may go on for a page."""
+
+_log = logging.getLogger(LOGGER)
 
 
 def local_hub_file(repository: str, file_names: Sequence[str]) -> Path | None:
@@ -48,6 +54,8 @@ def hub_weights(
 
 
 def _downloaded(spec: ModelSpec, download: Callable[[], str]) -> Path:
+    # A warning, so that it is seen where nobody has set up logging: the client may try for minutes and says nothing.
+    _log.warning("looking for the weights of model %r on its hub, which may take minutes ...", spec.name)
     try:
         with _without_retry_lines():
             path = Path(download())

@@ -45,7 +45,7 @@ MAKERS = {
     "sidecars": (FOLDER, "target_processed/trip/.sidecar_runs"),
 }
 """Words of each verb that makes something by assets, and what it makes, below the data root; taken away before."""
-OTHERS = ("search", "evaluate", "up", "why", "discover", "thresholds", "studio")
+OTHERS = ("search", "evaluate", "up", "why", "discover", "thresholds", "studio", "manifest", "fetch")
 OF_GROUPS = (
     "ledger undo",
     "ledger diff",
@@ -228,6 +228,26 @@ def commands_taking_the_option(group: Any, prefix: str = "") -> Iterator[str]:
             yield from commands_taking_the_option(command, f"{prefix}{name} ")
         if any("--config" in each.opts for each in command.params):
             yield prefix + name
+
+
+def test_manifest_refuses_images_by_the_named_settings(autotag: Autotag, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(coloured("red", 1))
+    strict = tmp_path / "strict.toml"
+    strict.write_text("[images]\nmin_side_px = 5000\n")
+    told = autotag(
+        "manifest", str(pictures), "--store", str(tmp_path / "s"), "--config", str(strict), "--json"
+    )
+    assert (told.json["out"], told.json["rejected"]) == (0, 1)
+
+
+def test_fetch_wants_the_named_settings(autotag: Autotag, tmp_path: Path) -> None:
+    told = autotag(
+        "fetch", "urls.parquet", "--out", str(tmp_path / "o"), "--config", str(tmp_path / "no.toml")
+    )
+    assert told.code == 2
+    assert "no.toml" in told.err
 
 
 def test_every_verb_that_takes_the_option_is_tried_here() -> None:

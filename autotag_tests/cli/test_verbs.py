@@ -40,6 +40,8 @@ VERBS = (
     "sidecars",
     "discover",
     "search",
+    "manifest",
+    "fetch",
     "why",
     "evaluate",
     "thresholds",

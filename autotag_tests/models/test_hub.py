@@ -1,6 +1,7 @@
 """The sentence about weights that the hub cannot serve, and what its client says meanwhile."""
 
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -32,5 +33,17 @@ def test_a_long_reason_is_cut_between_words_and_the_client_keeps_quiet(
     shown = told.partition("(")[2].partition(" ...)")[0]
     assert shown.split() == reason.split()[: len(shown.split())]
     assert "Retrying" not in caplog.text
+    assert f"looking for the weights of model {SPEC.name!r} on its hub" in caplog.text
     client.warning("later")
     assert "later" in caplog.text, "other times it may speak"
+
+
+def test_weights_that_are_on_this_machine_are_not_looked_for_on_the_hub(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(b"weights")
+    assert hub_weights(SPEC, lambda: weights, str, fetch=True) == weights
+    with pytest.raises(MissingWeightsError):
+        hub_weights(SPEC, lambda: None, str, fetch=False)
+    assert caplog.text == ""

@@ -26,13 +26,15 @@ STYLE = """
 .cardname { font-size: 12px; line-height: 15px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; margin: 0 0 4px; }
 .cardname b { color: #1b7f4b; }
 .cardname span { opacity: .65; }
-.chip.word { color: #3c4654; border-color: #d5dae1; background: #f4f6f8; }
+.words { font-size: 12.5px; margin: 0 0 2px; }
+.words i { font-style: normal; opacity: .65; font-size: 11px; }
 .cluster { font-size: 13px; margin: 0 0 6px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)); gap: 6px; margin: 6px 0 0; }
 .tiles img { width: 100%; height: 120px; object-fit: contain; background: #f3f3f3; border-radius: 6px; }
 .reason { font-size: 11px; opacity: .65; margin: -4px 0 2px; }
 div[data-testid="stImage"] img { height: 150px; object-fit: contain; background: #f3f3f3; border-radius: 6px; }
 div[class*="st-key-large"] div[data-testid="stImage"] img { height: auto; max-height: 70vh; }
+div[class*="st-key-large"] [data-testid="stElementToolbar"] { top: .5rem !important; right: .5rem; }
 div[class*="st-key-thumb"] div[data-testid="stImage"] img { height: 96px; }
 .block-container { padding: 2.2rem 2rem 2rem; }
 .block-container [data-testid="stVerticalBlock"] { gap: .7rem; }
@@ -121,9 +123,9 @@ def name_html(file: str, further: int, *, decided: bool) -> str:
 
 def cluster_html(cluster: Cluster, tiles: Sequence[Tile]) -> str:
     """Sizes of a cluster, words that may name it, and its pictures."""
-    words = "".join(
-        f'<span class="chip word">{escape(each.word)}<i>{each.score:.2f}'
-        f"{'' if each.source == 'vocabulary' else ' ' + escape(each.source)}</i></span>"
+    words = ", ".join(
+        f"{escape(each.word)} <i>{each.score:.2f}"
+        f"{'' if each.source == 'vocabulary' else ' ' + escape(each.source)}</i>"
         for each in cluster.words
     )
     pictures = "".join(
@@ -135,7 +137,7 @@ def cluster_html(cluster: Cluster, tiles: Sequence[Tile]) -> str:
     return (
         f'<div class="cluster"><b>New tag?</b> {len(cluster.media_ids):,} images, {len(cluster.members):,} regions,'
         f" cohesion {cluster.cohesion:.2f}, cluster {escape(cluster.name)}</div>"
-        f'<div class="chips">{words or "no words"}</div><div class="tiles">{pictures or gone}</div>'
+        f'<div class="words">Words that come near: {words or "none"}</div><div class="tiles">{pictures or gone}</div>'
     )
 
 

@@ -20,6 +20,9 @@ CHANGED = (
 
 def approve(bench: Workbench, drawn: Sequence[DrawnImage], live: LiveStandings) -> None:
     """Give images what was believed of them."""
+    if not any(image.found for image in drawn):
+        st.toast("Nothing shown here is over its threshold: lower the slider, or choose tags on the cards")
+        return
     record(bench, [each for image in drawn for each in image.approvals(live.tags)], live, "approved")
 
 

@@ -106,7 +106,7 @@ def _picture(bench: Workbench, view: FolderView, number: int) -> None:
     except AutotagError as error:
         st.warning(plain_markdown(f"{file} cannot be shown: {error}"))
     width, height = view.sizes_px[number]
-    st.caption(f"{width} x {height} px · {len(boxes)} regions")
+    st.caption(f"{width} x {height} px · {len(boxes):,} {'region' if len(boxes) == 1 else 'regions'}")
 
 
 @st.cache_data(max_entries=PICTURES_KEPT, show_spinner=False)

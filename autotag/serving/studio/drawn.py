@@ -22,7 +22,8 @@ class DrawnImage:
         media_ids: that image's, then those of the look-alikes that it stands for.
         standing: the shown image's effective tags.
         found: what is believed of the shown image.
-        weak: what else is told of it: suggestions under their thresholds, and proposals of the ledger that wait.
+        weak: what else is told of it: suggestions under their thresholds, and proposals of the ledger that wait; those of the
+            vote first, each by falling score.
     """
 
     file: str
@@ -82,7 +83,11 @@ def drawn_image(
         tuple(view.media_ids[each] for each in numbers),
         standing,
         tuple(found),
-        (*reversed(told.values()), *waiting),
+        tuple(
+            sorted(
+                (*told.values(), *waiting), key=lambda each: (each.source != "vote", -each.score, each.tag)
+            )
+        ),
     )
 
 

@@ -30,6 +30,7 @@ def learning(bench: Workbench) -> None:
         figures.by_tag,
         hide_index=True,
         column_config={
+            **{name: name.replace("_", " ") for name in figures.by_tag.column_names},
             "precision_before": st.column_config.ProgressColumn("precision before", min_value=0, max_value=1),
             "precision_after": st.column_config.ProgressColumn("precision after", min_value=0, max_value=1),
         },

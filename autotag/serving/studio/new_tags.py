@@ -8,7 +8,13 @@ from upath import UPath
 
 from autotag.domain.ledger_entries import Standing
 from autotag.errors import AutotagError, MissingInputError
-from autotag.pipeline.discovered_clusters import Cluster, accept_cluster, clusters_path, read_clusters
+from autotag.pipeline.discovered_clusters import (
+    Cluster,
+    accept_cluster,
+    clusters_path,
+    read_clusters,
+    read_counts,
+)
 from autotag.pipeline.discovery_page import Tile, region_pictures, tiles_of
 from autotag.serving.studio.chips import cluster_html, plain_markdown
 from autotag.serving.studio.commands import start_command
@@ -33,8 +39,10 @@ def new_tags(bench: Workbench, chosen: Choices) -> None:
     try:
         clusters = _clusters(ascii(str(path)), file_state(path), bench.plan.layout, key)
     except MissingInputError:
-        where = "*Look through all folders*" if key is None else "*Find new tags* in the sidebar"
-        st.info(f"Nobody has looked for new tags here yet. Embed first, then press {where}.")
+        st.info(_where_to_look(bench, key, chosen.folder))
+        return
+    if not clusters:
+        st.success(_nothing_found(bench, key))
         return
     names, aside = _named_since(bench, clusters, path), dismissed(bench.plan.layout, key)
     waiting = [each for each in clusters if not names.get(each.name) and each.name not in aside]
@@ -51,6 +59,24 @@ def new_tags(bench: Workbench, chosen: Choices) -> None:
     for cluster in waiting[(page - 1) * CLUSTERS_A_PAGE : page * CLUSTERS_A_PAGE]:
         _card(bench, key, cluster)
     _judged(bench, key, clusters, names, aside)
+
+
+def _where_to_look(bench: Workbench, key: str | None, folder: str) -> str:
+    """For a view of which nobody has discovered anything yet; the other view may have been."""
+    press = "*Look through all folders*" if key is None else "*Find new tags* in the sidebar"
+    told = f"Nobody has looked for new tags here yet. Embed first, then press {press}."
+    layout, (other, name) = bench.plan.layout, (folder, HERE) if key is None else (None, EVERYWHERE)
+    is_known = other != "" and clusters_path(layout, other).exists()
+    return f"{told} What was found before is under **{name}** above." if is_known else told
+
+
+def _nothing_found(bench: Workbench, key: str | None) -> str:
+    """Of a discovery that found no cluster: what became of the regions."""
+    counts = read_counts(bench.plan.layout, key)
+    return (
+        f"The last look found nothing new: of {counts.taken:,} regions {counts.explained:,} are explained by a tag, a voter or"
+        f" a label, and {counts.alone:,} are too unlike or too few to be a tag of their own."
+    )
 
 
 def _scope(bench: Workbench, chosen: Choices) -> str | None:

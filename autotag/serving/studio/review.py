@@ -16,6 +16,7 @@ from autotag.serving.studio.drawn import DrawnImage, drawn_image
 from autotag.serving.studio.filters import filters
 from autotag.serving.studio.sidebar import URL, Choices
 from autotag.serving.studio.standings import LiveStandings
+from autotag.serving.studio.under_thresholds import sentence
 from autotag.serving.studio.undo import undo_button
 from autotag.serving.studio.workbench import Workbench
 
@@ -27,11 +28,13 @@ CARDS_A_PAGE = 12
 def review(bench: Workbench, chosen: Choices, view: FolderView) -> None:
     """Filters, the page of cards, and what can be done with all of them."""
     live = bench.live(view)
-    _say_what_is_missing(view)
     facts = bench.facts(view, live, chosen.minimum)
+    _say_what_is_missing(view)
     cards = first_cards(
         bench.cards(view, live, filters(dict(facts.tags)), chosen.minimum), chosen.most_images
     )
+    if cards and (told := sentence(facts.best_unbelieved, chosen.minimum)):
+        st.info(told)
     st.session_state["queue"] = [view.files[card_numbers[0]] for card_numbers in cards]
     pages = max(1, ceil(len(cards) / CARDS_A_PAGE))
     bar = st.columns([2.4, 1.6, 1, 1.2, 3], vertical_alignment="center")

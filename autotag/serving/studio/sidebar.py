@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from autotag.errors import AutotagError, MissingInputError
 from autotag.review.review_queue import Minimum
+from autotag.serving.studio.beginning import first_minimums, opening_folder, own_minimums
 from autotag.serving.studio.chips import plain_markdown
 from autotag.serving.studio.workbench import Workbench, folder_name
 from autotag.settings import Settings
@@ -80,13 +81,12 @@ def settings_of_sidebar(config: Path | None, place: DeltaGenerator) -> tuple[Set
 def choices(bench: Workbench, overrides: dict[str, Any], where: Places) -> Choices:
     """Folder and thresholds."""
     with where.folder:
-        folders = bench.folders()
-        folder = st.selectbox("Folder", folders, key="folder", bind=URL, format_func=folder_name)
+        folder = _folder(bench)
         start = FITTED if bench.settings.thresholds.target_precision else FIXED
         mode = st.segmented_control(
             "Believe a tag by", (FIXED, FITTED), default=start, required=True, key="by", bind=URL
         )
-        minimum, changed = _fitted(bench) if mode == FITTED else _fixed(bench)
+        minimum, changed = _fitted(bench, folder) if mode == FITTED else _fixed(bench, folder)
     with where.settings:
         shown = st.number_input(
             "Images in the grid at most",
@@ -97,21 +97,48 @@ def choices(bench: Workbench, overrides: dict[str, Any], where: Places) -> Choic
             bind=URL,
             help="The first of the order that is chosen there. Commands work on all images.",
         )
-    return Choices(folder or "", minimum, int(shown), overrides | changed)
+    return Choices(folder, minimum, int(shown), overrides | changed)
 
 
-def _fixed(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
-    own = own_minimums(bench.settings)
+def _folder(bench: Workbench) -> str:
+    """Key of the folder; empty where there is none."""
+    folders = bench.folders()
+    # Once a visit: every folder may have to be looked at.
+    if "opening" not in st.session_state:
+        st.session_state["opening"] = opening_folder(bench)
+    opening = st.session_state["opening"]
+    first = folders.index(opening) if opening in folders else 0
+    return st.selectbox("Folder", folders, first, key="folder", bind=URL, format_func=folder_name) or ""
+
+
+def _fixed(bench: Workbench, folder: str) -> tuple[Minimum, dict[str, Any]]:
+    own = first_minimums(bench, folder)
     vote = st.slider("Vote", 0.0, 1.0, own["vote"], 0.01, key="vote", bind=URL)
-    least = min(-0.2, own["zero_shot"])
-    label = st.slider("Label", least, 1.0, own["zero_shot"], 0.01, key="label", bind=URL)
+    label = _label_slider(own["zero_shot"])
+    if own["zero_shot"] != bench.settings.labels.threshold:
+        st.caption(
+            f"This folder's labels were scored from {own['zero_shot']:.2f} on; the settings say"
+            f" {bench.settings.labels.threshold:.2f}."
+        )
     # A target of the file would have commands give tags by other thresholds than these.
     wanted = {"tagging.threshold": vote, "labels.threshold": label, "thresholds.target_precision": 0.0}
     changed = {key: value for key, value in wanted.items() if value != _value(bench.settings, key)}
     return Minimum({"vote": vote, "zero_shot": label}, {}), changed
 
 
-def _fitted(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
+def _label_slider(first: float) -> float:
+    """Stands where the folder's labels were told from until somebody moves it; then it stays, also for other folders."""
+    before = st.session_state.get("label_first", first)
+    has_moved_along = before != first and st.session_state.get("label", before) == before
+    if has_moved_along:
+        st.session_state["label"] = first
+    st.session_state["label_first"] = first
+    # Streamlit takes a value from one place only.
+    start = None if has_moved_along else first
+    return st.slider("Label", min(-0.2, first), 1.0, start, 0.01, key="label", bind=URL)
+
+
+def _fitted(bench: Workbench, folder: str) -> tuple[Minimum, dict[str, Any]]:
     from autotag.pipeline.thresholds_in_use import thresholds_in_use
 
     own = bench.settings.thresholds.target_precision or 0.9
@@ -127,7 +154,7 @@ def _fitted(bench: Workbench) -> tuple[Minimum, dict[str, Any]]:
         st.warning(plain_markdown(str(error)))
         table = None
     if table is None:
-        return _fixed(bench)[0], changed
+        return _fixed(bench, folder)[0], changed
     _tell_stale(bench, settings)
     # Nothing is fitted to a source without examples: there, commands keep to the one threshold of the settings.
     return Minimum({**own_minimums(bench.settings), **table.defaults()}, table.by_tag()), changed
@@ -141,11 +168,6 @@ def _tell_stale(bench: Workbench, settings: Settings) -> None:
             st.caption("Fitted before the latest decisions or index: press Fit thresholds.")
     except AutotagError as error:  # of labels or ledger: the thresholds are good without
         st.warning(plain_markdown(str(error)))
-
-
-def own_minimums(settings: Settings) -> dict[str, float]:
-    """Thresholds of the settings, by source."""
-    return {"vote": settings.tagging.threshold, "zero_shot": settings.labels.threshold}
 
 
 def _value(settings: Settings, key: str) -> Any:

@@ -54,14 +54,14 @@ def warm(config: Path | None) -> None:
         AutotagError: whatever keeps the page from showing the folder.
     """
     from autotag.review.review_queue import Minimum, Wanted
-    from autotag.serving.studio.sidebar import own_minimums
+    from autotag.serving.studio.beginning import first_minimums, opening_folder
     from autotag.serving.studio.workbench import Workbench
     from autotag.settings import Settings
 
     bench = Workbench.of(Settings.load(config))
-    for key in bench.folders()[:1]:
+    if key := opening_folder(bench):
         view = bench.view(key)
-        minimum = Minimum(own_minimums(bench.settings), {})
+        minimum = Minimum(first_minimums(bench, key), {})
         live = bench.live(view)
         bench.facts(view, live, minimum)
         bench.cards(view, live, Wanted(), minimum)

@@ -18,6 +18,7 @@ from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.review_queue import Minimum, Wanted, is_decided, queue, tag_counts
 from autotag.serving.studio.ledgers import ledger_to_read, ledger_to_write
 from autotag.serving.studio.standings import LiveStandings, Standings, latest_standings
+from autotag.serving.studio.under_thresholds import best_unbelieved
 from autotag.settings import Settings
 from autotag.storage.folder_files import IMAGE_SUFFIXES, printable
 from autotag.storage.layout import FolderTables, Layout
@@ -36,10 +37,12 @@ class FolderFacts:
     Attributes:
         tags: its tags and how many images have each, most frequent first.
         decided: images that are decided.
+        best_unbelieved: best score by source where nothing of the folder is believed.
     """
 
     tags: list[tuple[str, int]]
     decided: int
+    best_unbelieved: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -243,4 +246,5 @@ def _facts(
 ) -> FolderFacts:
     del state, minimum_text
     decided = sum(is_decided(_standings.get(media, ())) for media in _view.media_ids)
-    return FolderFacts(tag_counts(_view, _standings, _minimum).most_common(), decided)
+    counts = tag_counts(_view, _standings, _minimum).most_common()
+    return FolderFacts(counts, decided, best_unbelieved(_view, _minimum))

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from autotag.domain.ledger_entries import EffectiveTag, Standing
+from autotag.pipeline.discovered_clusters import Cluster, ClusterWord
 from autotag.review.folder_view import Suggestion
-from autotag.serving.studio.chips import chips_html, chips_of, name_html, plain_markdown
+from autotag.serving.studio.chips import chips_html, chips_of, cluster_html, name_html, plain_markdown
 
 APPROVED = EffectiveTag("cat", Standing.APPROVED, {"vote": 0.8}, {}, "ann", datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -31,6 +32,13 @@ def test_tags_and_names_of_strangers_are_no_html():
     html = chips_html(chips_of([], [Suggestion("<script>", "vote", 0.5)]))
     assert "<script>" not in html
     assert "<b>" not in name_html('"><b>x', 0, decided=False)
+
+
+def test_words_of_a_cluster_are_told_and_are_no_chips():
+    words = (ClusterWord("heron", 0.52, "vocabulary"), ClusterWord("<b>", 0.4, "detector"))
+    html = cluster_html(Cluster("aaaa", 0.9, words, ()), [])
+    assert "Words that come near: heron <i>0.52</i>, &lt;b&gt; <i>0.40 detector</i>" in html
+    assert "chip" not in html
 
 
 def test_a_reason_stands_where_there_are_no_tags():

@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import pytest
+
 from autotag.domain.ledger_entries import Standing
 from autotag.pipeline.plan import PipelinePlan, plan_of
+from autotag.review.boxed_picture import DrawnBox
 from autotag.serving.studio import detail
 from autotag.serving.studio.workbench import Workbench
 from autotag.settings import Settings
@@ -25,6 +28,15 @@ def test_what_could_not_be_recorded_stays_open_and_is_said(desk: Desk) -> None:
     assert desk.given() == {}
     assert page.query_params["image"] == "p000.jpg"
     assert "nothing was recorded" in said(page)
+
+
+def test_regions_are_counted_in_words_that_agree(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.birds(1)
+    box = DrawnBox(0, (0, 0, 8, 8), "whole image")
+    for boxes, told in (([], "0 regions"), ([box], "1 region"), ([box, box], "2 regions")):
+        monkeypatch.setattr(detail, "boxes_of", lambda *_, found=boxes: found)
+        page = desk.visit(image="p000.jpg")
+        assert any(each.value.endswith(f"· {told}") for each in page.caption)
 
 
 def test_pictures_of_the_archive_are_read_anew_where_tables_lie_elsewhere(

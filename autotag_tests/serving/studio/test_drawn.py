@@ -36,9 +36,10 @@ def test_what_is_believed_and_the_best_of_the_rest_are_drawn() -> None:
     assert [each.tag for each in drawn(weak_shown=None).weak] == ["w0", "w1", "w2", "w3"]
 
 
-def test_what_waits_in_the_ledger_is_drawn_once() -> None:
-    waiting = [word(tag, Standing.PROPOSED) for tag in ("bird", "w0", "w3", "old")]
-    assert [each.tag for each in drawn(*waiting).weak] == ["w0", "w1", "w3", "old"]
+def test_what_waits_in_the_ledger_is_drawn_once_and_by_falling_score_among_its_source() -> None:
+    waiting = [word(tag, Standing.PROPOSED) for tag in ("bird", "w0", "w3")]
+    late = EffectiveTag("old", Standing.PROPOSED, {"vote": 0.7}, {}, "ann", NOW)
+    assert [each.tag for each in drawn(*waiting, late).weak] == ["old", "w3", "w0", "w1"]
 
 
 def test_the_name_changes_with_anything_that_is_drawn() -> None:

@@ -21,6 +21,7 @@ from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.review.ledger.place import ledger_url
 from autotag.review.ledger.tag_ledger import TagLedger
+from autotag.serving.studio.new_tags import EVERYWHERE
 from autotag.settings import Settings
 from autotag.storage.tables import Stamp, read_table
 from autotag_tests.conftest import Folders
@@ -106,7 +107,29 @@ def approved(settings: Settings, plan: PipelinePlan, media: list[str]) -> list[l
 
 
 def test_where_nobody_has_looked_the_view_says_what_to_press(shown: Shown) -> None:
-    assert "Find new tags" in shown().info[0].value
+    told = shown().info[0].value
+    assert "Find new tags" in told
+    assert "all folders" not in told, "nobody has looked there either"
+
+
+def test_where_all_folders_were_looked_through_together_a_folder_names_that_view_and_the_other_way_round(
+    shown: Shown, plan: PipelinePlan
+) -> None:
+    write_clusters(clusters_path(plan.layout, None), [], Stamp(TABLE, plan.model_id), DiscoveryCounts())
+    assert "What was found before is under **all folders**" in shown().info[0].value
+    clusters_path(plan.layout, None).unlink()
+    write_clusters(clusters_path(plan.layout, FOLDER), [], Stamp(TABLE, plan.model_id), DiscoveryCounts())
+    page = shown()
+    checked(page.segmented_control(key="scope").set_value(EVERYWHERE).run())
+    assert "What was found before is under **this folder**" in page.info[0].value
+
+
+def test_a_look_that_found_nothing_says_what_became_of_the_regions(shown: Shown, plan: PipelinePlan) -> None:
+    counts = DiscoveryCounts(taken=9, explained=7, alone=2)
+    write_clusters(clusters_path(plan.layout, FOLDER), [], Stamp(TABLE, plan.model_id), counts)
+    page = shown()
+    assert "of 9 regions 7 are explained" in page.success[0].value
+    assert not any("clusters wait" in each.value for each in page.caption)
 
 
 @pytest.mark.usefixtures("clusters")

@@ -132,6 +132,22 @@ def test_a_proposal_that_the_sliders_hide_is_shown_while_it_waits(desk: Desk) ->
     assert desk.given(Standing.REJECTED) == {"a.jpg": ["four", "one", "three", "two"]}
 
 
+def test_where_nothing_is_over_its_threshold_the_page_says_how_near_the_best_comes(desk: Desk) -> None:
+    desk.holds({"a.jpg": [("zero_shot", "sea", 0.17)], "b.jpg": [("zero_shot", "bird", 0.1)]})
+    page = desk.visit()
+    assert "No label is over 0.50 here; the best has 0.17" in page.info[0].value
+    page = press(page, "approve-all")
+    assert "over its threshold: lower the slider" in said(page)
+    assert desk.given() == {}
+    checked(page.segmented_control(key="show").set_value("decided").run())
+    assert list(page.info) == [], "there is no image that it would be about"
+
+
+def test_where_something_is_believed_nothing_is_said_of_thresholds(desk: Desk) -> None:
+    desk.holds({"a.jpg": [("zero_shot", "sea", 0.17)], "b.jpg": [("vote", "bird", 0.8)]})
+    assert list(desk.visit().info) == []
+
+
 def test_the_grid_goes_through_no_more_images_than_it_is_asked_to() -> None:
     cards = [[0, 1], [2], [3, 4, 5]]
     assert first_cards(cards, 6) == cards

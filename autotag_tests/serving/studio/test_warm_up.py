@@ -8,7 +8,7 @@ from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.review.review_queue import Minimum, Wanted
 from autotag.serving.studio import warm_up, workbench
-from autotag.serving.studio.sidebar import own_minimums
+from autotag.serving.studio.beginning import own_minimums
 from autotag.serving.studio.workbench import Workbench
 from autotag.settings import Settings
 from autotag_tests.conftest import Folders
