@@ -22,13 +22,25 @@ from autotag.pipeline.locked_shards import locked
 from autotag.pipeline.make_thumbnails import ThumbnailsWorker
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.read_source_images import SourceImagesWorker
+from autotag.pipeline.retrieval import embed_worker, look_at_files
+from autotag.pipeline.retrieval.embed_store import TODO_COLUMNS, read_manifest
+from autotag.pipeline.retrieval.embed_worker import StoreEmbedWorker
+from autotag.pipeline.retrieval.listing import Listing, listed_files
+from autotag.pipeline.retrieval.look_at_files import LookAtFilesWorker
+from autotag.pipeline.retrieval.make_manifest import make_manifest
+from autotag.pipeline.retrieval.units import cut_units
 from autotag.pipeline.target_parts import Chunk
 from autotag.storage.attempts import AttemptJournal
+from autotag.storage.store_layout import StoreLayout
 from autotag_tests.conftest import Archive, Folders, picture
 from autotag_tests.pipeline.target_steps import FORM, crops
 
 MOST_DEATHS = 15
 """Of a batch of four, of its images as often as they may, of the next batch, and of the first image of that."""
+
+
+MOST_FILES = 1000
+"""Of a unit of a store: more than any case has."""
 
 
 class Death(BaseException):
@@ -105,6 +117,32 @@ class Kitchen:
             case, worker=ThumbnailsWorker(self.plan, 16), dies_in=(make_thumbnails, "decode_small")
         )
 
+    def store_files(self, images: int) -> Case:
+        """One unit of a retrieval store's manifest."""
+        self._folder(images)
+        unit = cut_units(self._store.parts(look_at_files.STEP), self._listed().files, MOST_FILES)[0]
+        return Case(self._looker, unit, (look_at_files, "probe_image"), self.with_unusable)
+
+    def store_embeddings(self, images: int) -> Case:
+        """What is no image is not in the store's manifest."""
+        self._folder(images)
+        make_manifest(self._looker, [self.plan.layout.folder("f")])
+        todo = read_manifest(self._store).select(TODO_COLUMNS)
+        unit = cut_units(self._store.parts(embed_worker.STEP), todo, MOST_FILES)[0]
+        worker = StoreEmbedWorker(self.plan, self._store, "2026-01-31")
+        return Case(worker, unit, (FakeEmbedder, "embed_images"))
+
+    @property
+    def _store(self) -> StoreLayout:
+        return StoreLayout(self.plan.layout.data / ".store")
+
+    @property
+    def _looker(self) -> LookAtFilesWorker:
+        return LookAtFilesWorker(self._store, self.plan.limits, 1, self.plan.max_attempts)
+
+    def _listed(self) -> Listing:
+        return listed_files([self.plan.layout.folder("f")], self._store)
+
     def _shard(self, images: int) -> None:
         good = [(f"k{number:03d}.png", picture(number)) for number in range(images)]
         self.archive.shard("00000", [*([("a.png", b"no image")] if self.with_unusable else []), *good])
@@ -168,8 +206,10 @@ def test_all_journalled_workers_are_here() -> None:
     found = {kind.__name__ for kind in Journalled.__subclasses__() if kind.__module__.startswith("autotag.")}
     assert found == {
         "LockedShardWorker",
+        "LookAtFilesWorker",
         "SourceEmbeddingsWorker",
         "SourceImagesWorker",
+        "StoreEmbedWorker",
         "TargetCropsWorker",
         "TargetEmbeddingsWorker",
         "TargetImagesWorker",

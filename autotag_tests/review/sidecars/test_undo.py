@@ -171,7 +171,7 @@ def test_the_last_run_that_was_not_taken_back_is_called_last(desk: Desk) -> None
     desk.undo()
     assert named_run(desk.runs, "last", desk.place, desk.place).name == first.name
     desk.undo(first)
-    with pytest.raises(MissingInputError, match="no run 'last'"):
+    with pytest.raises(MissingInputError, match="is there to take back"):
         named_run(desk.runs, "last", desk.place, desk.place)
 
 
