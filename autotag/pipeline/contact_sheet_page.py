@@ -4,10 +4,8 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 from upath import UPath
 
@@ -16,6 +14,7 @@ from autotag.pipeline.contact_sheet import SheetBox, SheetEarning, SheetItem, Sh
 from autotag.pipeline.contact_sheet_folder import FolderSheet
 from autotag.pipeline.contact_sheet_marks import colors_of, swatches_of
 from autotag.pipeline.contact_sheet_type import printable
+from autotag.pipeline.html_pages import html_template
 from autotag.storage.tables import write_text
 
 _TEMPLATE = "contact_sheet.html.jinja2"
@@ -48,7 +47,7 @@ def write_sheet_page(path: UPath, title: str, sheet: FolderSheet, summary: Mappi
     }
     figures = {name: _text(value) for name, value in shown.items() if _is_figure(value)}
     facts = {name: _text(value) for name, value in shown.items() if not _is_figure(value)}
-    page = _template().render(
+    page = html_template(_TEMPLATE).render(
         title=printable(title),
         figures=figures,
         facts=facts,
@@ -198,12 +197,3 @@ def _text(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return " · ".join(_text(part) for part in value)
     return printable(str(value))
-
-
-@cache
-def _template() -> Template:
-    loader = PackageLoader("autotag.pipeline", "templates")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template(_TEMPLATE)

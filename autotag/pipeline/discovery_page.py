@@ -1,13 +1,10 @@
 """The page of a discovery: each cluster with pictures of its regions and words for it; it stands alone."""
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 from upath import UPath
 
@@ -16,6 +13,7 @@ from autotag.domain.regions import RgbImage
 from autotag.errors import MissingInputError, RejectedImageError
 from autotag.pipeline.contact_sheet_type import printable
 from autotag.pipeline.discovered_clusters import Cluster, ClusterMember
+from autotag.pipeline.html_pages import html_template, jpeg_uri
 from autotag.pipeline.plan import PipelinePlan
 from autotag.storage.folder_files import read_file
 from autotag.storage.images import decode_image
@@ -101,7 +99,7 @@ def write_discovery_page(
         for place, (cluster, tiles) in enumerate(shown)
     ]
     figures = {name: value for name, value in facts.items() if name != "notes"}
-    page = _template().render(
+    page = html_template(_TEMPLATE).render(
         title=printable(title),
         cards=cards,
         figures=figures,
@@ -133,13 +131,4 @@ def _shrunk(pixels: RgbImage, long_edge_px: int) -> Any:
 def _data_uri(pixels: RgbImage) -> str:
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "JPEG", quality=_JPEG_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")
-
-
-@cache
-def _template() -> Template:
-    loader = PackageLoader("autotag.pipeline", "templates")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template(_TEMPLATE)
+    return jpeg_uri(data.getvalue())

@@ -1,17 +1,15 @@
 """The evidence for an image's tags as an HTML page that stands alone: the boxes that earned them, and pictures of who voted."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from upath import UPath
 
 from autotag.domain.regions import RgbImage
 from autotag.errors import AutotagError, RejectedImageError
 from autotag.pipeline.contact_sheet_type import printable
+from autotag.pipeline.html_pages import html_template, jpeg_uri
 from autotag.review.evidence import EarningRegion, SourceVote, TagEvidence
 from autotag.review.source_pictures import SourcePictures, SourceRegion, small_jpeg
 from autotag.storage.folder_files import read_file
@@ -52,7 +50,7 @@ def write_evidence_page(
     """
     pixels, reason = _pixels(file, limits)
     told = "tag" if len(evidence) == 1 else "tags"
-    page = _template().render(
+    page = html_template(_TEMPLATE).render(
         title=printable(file.name),
         lead=f"{len(evidence)} {told}, in {printable(str(file.folder))}",
         tags=[_tag(each, pixels, reason, pictures) for each in evidence],
@@ -75,7 +73,7 @@ def _tag(
     return {
         "name": printable(evidence.tag),
         "why": f"score {evidence.score:.3f} by {word}; earned by {earned}",
-        "picture": "" if pixels is None else _data_uri(small_jpeg(pixels, _PICTURE_PX)),
+        "picture": "" if pixels is None else jpeg_uri(small_jpeg(pixels, _PICTURE_PX)),
         "reason": printable(reason),
         "boxes": [] if pixels is None else [_percent(each, pixels) for each in objects],
         "votes": [_voter(vote, evidence.model_id, pictures) for vote in evidence.votes],
@@ -86,7 +84,7 @@ def _voter(vote: SourceVote, model_id: str, pictures: SourcePictures) -> dict[st
     region = SourceRegion(vote.shard, vote.key, vote.media_id, vote.box_xyxy_px)
     picture = pictures.picture(model_id, region, _VOTER_PX)
     return {
-        "picture": _data_uri(picture.jpeg) if picture.jpeg else "",
+        "picture": jpeg_uri(picture.jpeg) if picture.jpeg else "",
         "reason": printable(picture.reason),
         "percent": round(100 * min(1.0, max(0.0, vote.share)), 1),
         "name": printable(f"{vote.shard}/{vote.key}"),
@@ -110,15 +108,3 @@ def _pixels(file: TaggedFile, limits: ImageLimits) -> tuple[RgbImage | None, str
         return None, f"The image cannot be shown: {error.reason}"
     except AutotagError as error:
         return None, str(error)
-
-
-def _data_uri(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("autotag.pipeline", "templates"), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template(_TEMPLATE)

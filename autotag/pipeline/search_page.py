@@ -1,17 +1,15 @@
 """What a search found, as an HTML page that stands alone: pictures with the boxes that match, without script or network."""
 
-import base64
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from upath import UPath
 
 from autotag.domain.identity import folder_path
 from autotag.errors import AutotagError, RejectedImageError
 from autotag.pipeline.contact_sheet import THUMBNAIL_PX
 from autotag.pipeline.contact_sheet_type import printable
+from autotag.pipeline.html_pages import html_template, jpeg_uri
 from autotag.review.source_pictures import SourcePicture, SourcePictures, SourceRegion, small_jpeg
 from autotag.search.answers import FoundRegion, SearchAnswer, SearchHit
 from autotag.storage.folder_files import read_file
@@ -19,7 +17,7 @@ from autotag.storage.images import ImageLimits, decode_small
 from autotag.storage.layout import Layout
 from autotag.storage.tables import write_text
 
-_TEMPLATE = "search_page.html.jinja2"
+SEARCH_TEMPLATE = "search_page.html.jinja2"
 
 PictureOf = Callable[[SearchHit], SourcePicture]
 """The whole image of a hit, small, or why it cannot be shown."""
@@ -32,7 +30,10 @@ def write_search_page(path: UPath, title: str, answer: SearchAnswer, picture_of:
         UnwritableRootError: the file system refuses.
     """
     cards = [_card(rank, hit, picture_of(hit)) for rank, hit in enumerate(answer.hits, 1)]
-    write_text(path, _template().render(title=printable(title), lead=answer_words(answer), cards=cards))
+    write_text(
+        path,
+        html_template(SEARCH_TEMPLATE).render(title=printable(title), lead=answer_words(answer), cards=cards),
+    )
 
 
 def answer_words(answer: SearchAnswer) -> str:
@@ -76,13 +77,12 @@ def archive_pictures(pictures: SourcePictures, model_id: str) -> PictureOf:
 
 
 def _card(rank: int, hit: SearchHit, picture: SourcePicture) -> dict[str, Any]:
-    data = base64.b64encode(picture.jpeg).decode("ascii")
     return {
         "rank": rank,
         "score": hit.score,
         "name": printable(hit.file),
         "place": printable(folder_path(hit.folder)),
-        "picture": f"data:image/jpeg;base64,{data}" if data else "",
+        "picture": jpeg_uri(picture.jpeg),
         "reason": printable(picture.reason),
         "boxes": [_box(each, hit) for each in hit.regions if each.region_index],
         "tags": [printable(tag) for tag in hit.tags],
@@ -99,14 +99,3 @@ def _box(region: FoundRegion, hit: SearchHit) -> dict[str, Any]:
         "width": round(100 * (x1 - x0) / hit.width, 2),
         "height": round(100 * (y1 - y0) / hit.height, 2),
     }
-
-
-@cache
-def _template() -> Template:
-    return Environment(
-        loader=PackageLoader("autotag.pipeline", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template(_TEMPLATE)
