@@ -11,11 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from autotag.cli.sample import told
+from autotag.cli.search_over import Asked, print_answer, search_catalog
 from autotag.cli.session import Session
 from autotag.cli.target import JOB, TARGET_PASS
 from autotag.cli.verb import run_assets
 
 TABLE_IMAGES = 8
+SOUGHT = "a military uniform"
+HITS = 5
 
 
 def demo(
@@ -24,7 +27,7 @@ def demo(
         bool, typer.Option("--open", help="Open the first contact sheet in a browser at the end.")
     ] = False,
 ) -> None:
-    """Sample archive, all assets, two tagged folders, a page to look at. A few minutes, no download."""
+    """Sample archive, all assets, two tagged folders, a search, a page to look at. A few minutes, no download."""
     from autotag.samples.photos import make_photo_sample
 
     console = Console()
@@ -49,14 +52,11 @@ def demo(
         run_assets(session, JOB, TARGET_PASS, [key])
         _print_tags(console, session, key)
         pages.append(Path(session.layout.folder_tables(key).sheet.path).as_uri())
+    console.rule(f'5  search: "{SOUGHT}"')
+    asked = Asked(SOUGHT, HITS)
+    print_answer(search_catalog(session, asked), asked, root / "search.html", as_json=False)
     console.rule("look")
-    for page in pages:
-        console.print(f"contact sheet: {page}", highlight=False, soft_wrap=True)
-    config = shlex.quote(str(settings))
-    console.print(
-        f'search:        autotag search "a person" --config {config}', highlight=False, soft_wrap=True
-    )
-    console.print(f"control room:  autotag up --config {config}", highlight=False, soft_wrap=True)
+    _print_what_next(console, settings, pages, root / "search.html")
     if show and pages:
         webbrowser.open(pages[0])
 
@@ -73,3 +73,18 @@ def _print_tags(console: Console, session: Session, key: str) -> None:
     more = len(document["images"]) - TABLE_IMAGES
     if more > 0:
         console.print(f"[dim]and {more} more[/]")
+
+
+def _print_what_next(console: Console, settings: Path, sheets: list[str], hits: Path) -> None:
+    config = shlex.quote(str(settings))
+    for sheet in sheets:
+        console.print(f"contact sheet: {sheet}", highlight=False, soft_wrap=True)
+    lines = {
+        "search page": hits.as_uri(),
+        "search": f'autotag search "a suit and tie" --over catalog --config {config}',
+        "API": f"autotag serve --config {config}      # then http://127.0.0.1:8000/docs",
+        "studio": f"autotag studio --config {config}",
+        "control room": f"autotag up --config {config}",
+    }
+    for what, how in lines.items():
+        console.print(f"{what + ':':<14} {how}", highlight=False, markup=False, soft_wrap=True)

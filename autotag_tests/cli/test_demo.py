@@ -122,7 +122,9 @@ def test_the_demo_reaches_nothing_and_leaves_pages_that_stand_alone(place: Place
     assert re.search(r"^ ?file +tags \(score, votes\)", done.stdout, re.MULTILINE), done.stdout
     assert re.search(r"^ ?\S+\.jpg +\w[\w ]* \(0\.\d\d, \d+\)", done.stdout, re.MULTILINE), done.stdout
     pages = {Path(unquote(urlsplit(uri).path)) for uri in re.findall(r"file://\S+", done.stdout)}
-    assert len(pages) == 2
+    assert len(pages) == 3
+    assert re.search(r"^ ?1 +0\.\d{3} +people +grace-hopper", done.stdout, re.MULTILINE), done.stdout
+    assert "autotag serve --config" in done.stdout
     for page in pages:
         assert page.is_relative_to(tmp_path / "demo")
         text = page.read_text(encoding="utf-8")
