@@ -112,6 +112,9 @@ class InMemoryCatalog:
         drawn = np.random.default_rng(_SEED).permutation(len(vectors))[:n]
         return np.stack([vectors[place] for place in drawn])
 
+    def warm_up(self) -> None:
+        """Nothing to do."""
+
     def optimise(self) -> None:
         """Nothing to do."""
 

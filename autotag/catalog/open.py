@@ -1,12 +1,17 @@
 """Opens the catalog that the settings name."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from upath import UPath
 
 from autotag.catalog.protocol import Catalog
-from autotag.errors import MissingInputError, ModelMismatchError
+from autotag.domain.catalog_entries import CatalogImage
+from autotag.errors import MissingInputError, ModelMismatchError, UsageError
 from autotag.settings import Settings
+
+IMAGES_AT_ONCE = 500
+"""Images that a rebuild holds."""
 
 
 class HasCatalogRoot(Protocol):
@@ -40,6 +45,40 @@ def open_catalog(
     return _lance(settings, layout.catalog, model_id, dim, create=create)
 
 
+def rebuild_catalog(settings: Settings, model_id: str, dim: int) -> int:
+    """Make the catalog's index on OpenSearch anew, as its settings are now, of what it holds; how many images that is.
+
+    It is searched meanwhile, and written to afterwards.
+
+    Raises:
+        UsageError: the catalog is the embedded one.
+        MissingInputError: there is none.
+        ModelMismatchError: it is of another model.
+        CatalogUnavailableError: the cluster does not answer; the catalog is as it was.
+    """
+    if settings.catalog.backend != "opensearch":
+        raise UsageError(
+            "the embedded catalog needs no rebuilding: it indexes itself; only one on OpenSearch is laid out by settings"
+        )
+    from autotag.catalog.opensearch.indices import rebuild
+
+    catalog = _opensearch(settings, model_id, dim, create=False)
+    try:
+        written = 0
+
+        def batches() -> Iterator[list[CatalogImage]]:
+            nonlocal written
+            after = ""
+            while images := catalog.page(after, IMAGES_AT_ONCE):
+                yield images
+                written, after = written + len(images), images[-1].image_id
+
+        rebuild(settings.catalog, model_id, dim, batches())
+        return written
+    finally:
+        catalog.close()
+
+
 def _opensearch(settings: Settings, model_id: str, dim: int, *, create: bool) -> Catalog:
     from autotag.catalog.opensearch.store import open_opensearch
 
@@ -50,7 +89,10 @@ def _lance(settings: Settings, root: UPath, model_id: str, dim: int, *, create: 
     from autotag.catalog.lance.catalog import LanceCatalog
 
     try:
-        return LanceCatalog(root / model_id, model_id, dim, settings.catalog.index_from, create=create)
+        told = settings.catalog
+        return LanceCatalog(
+            root / model_id, model_id, dim, told.index_from, memory_mb=told.memory_mb, create=create
+        )
     except MissingInputError:
         others = _other_models(root)
         if not others:

@@ -178,6 +178,10 @@ class Catalog(Protocol):
         """float32 (at most n, dim): vectors of regions, drawn evenly, the same ones while the catalog stays as it is."""
         ...
 
+    def warm_up(self) -> None:
+        """For a process that will search often: hold in memory what that pays for. Takes seconds; answers stay the same."""
+        ...
+
     def optimise(self) -> None:
         """Bring new rows into the index, build it where it pays, tidy the store. Searches go on meanwhile."""
         ...

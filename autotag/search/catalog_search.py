@@ -41,11 +41,12 @@ class CatalogSearch:
         self._backgrounds = Backgrounds(catalog, texts.embed, false_alarms)
 
     def warm_up(self) -> None:
-        """Do now what the first search in words would wait for.
+        """For a process that will search often: do now what searches would wait for. Takes seconds.
 
         Raises:
             UsageError: a model without a text side.
         """
+        self.catalog.warm_up()
         self._backgrounds.cut("text", "any")
         self._backgrounds.cut("text", "object")
 

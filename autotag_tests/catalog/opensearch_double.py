@@ -50,7 +50,9 @@ class OpenSearchDouble:
         self.lost_requests = 0
         """This many requests lose their connection before anything is done."""
         self.lost_answers = 0
-        """This many bulk requests lose theirs when all is done."""
+        """This many requests lose theirs when all is done."""
+        self.lost_answers_to = "_bulk"
+        """How the paths of these end."""
         self.delay_s = 0.0
         self.failed_shards = 0
         self.meanwhile: Callable[[], object] | None = None
@@ -170,6 +172,12 @@ class OpenSearchDouble:
                 self._drop(asked["index"], None, {})
         return 200, {"acknowledged": True}
 
+    def _put_settings(self, name: str, body: Any, params: dict[str, str]) -> Answer:
+        if set(body) != {"index.blocks.write"} or body["index.blocks.write"] not in (True, None):
+            raise Refused("illegal_argument_exception", f"unknown setting {body}")
+        self.index(name).is_blocked = bool(body["index.blocks.write"])
+        return 200, {"acknowledged": True}
+
     def _get_mapping(self, name: str, body: Any, params: dict[str, str]) -> Answer:
         index = self.index(name)
         return 200, {index.name: {"mappings": index.mappings}}
@@ -280,6 +288,7 @@ _ROUTES: dict[tuple[str, str], tuple[set[str], Callable[..., Answer]]] = {
     ("POST", "/_aliases"): (set(), OpenSearchDouble._update_aliases),
     ("POST", "/_msearch"): (set(), OpenSearchDouble._msearch),
     ("GET", rf"/_plugins/_knn/warmup/{_NAME}"): (set(), OpenSearchDouble._warm_up),
+    ("PUT", rf"/{_NAME}/_settings"): (set(), OpenSearchDouble._put_settings),
     ("GET", rf"/{_NAME}/_mapping"): (set(), OpenSearchDouble._get_mapping),
     ("POST", rf"/{_NAME}/_mget"): ({"_source_includes"}, OpenSearchDouble._mget),
     ("POST", rf"/{_NAME}/_bulk"): ({"refresh", "require_alias"}, OpenSearchDouble._bulk),
@@ -312,7 +321,7 @@ class _Handler(BaseHTTPRequestHandler):
             act, self.state.meanwhile = self.state.meanwhile, None
             act()
         status, answer = self._answer(asked.path, dict(parse_qsl(asked.query)), raw)
-        if self.state.lost_answers > 0 and asked.path.endswith("_bulk"):
+        if self.state.lost_answers > 0 and asked.path.endswith(self.state.lost_answers_to):
             self.state.lost_answers -= 1
             self._lose()
             return

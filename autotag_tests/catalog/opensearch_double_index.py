@@ -68,6 +68,8 @@ class Index:
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Source by id, as of the last refresh."""
     seq_no: int = -1
+    is_blocked: bool = False
+    """Whether writes are refused."""
 
     @classmethod
     def made_from(cls, name: str, templates: dict[str, dict[str, Any]]) -> "Index":
@@ -89,6 +91,8 @@ class Index:
             Refused: an error of the item.
         """
         name = action["_id"]
+        if self.is_blocked:
+            raise Refused("cluster_block_exception", f"index [{self.name}] blocked by index write", 403)
         there = self.written.get(name)
         if operation == "create" and there:
             raise Refused("version_conflict_engine_exception", f"[{name}]: document already exists", 409)

@@ -6,13 +6,14 @@ One row is one region, and every row carries its image's columns: an image is up
 import pyarrow as pa
 
 TABLE = "regions"
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 MODEL_KEY = b"autotag.model_id"
 SCHEMA_KEY = b"autotag.catalog_schema"
 
 REGION_ID = "region_id"
 EMBEDDING = "embedding"
+EDITION = "edition"
 IMAGE_KIND = "image"
 OBJECT_KIND = "object"
 
@@ -36,12 +37,15 @@ SHOWN = (
 )
 """What a hit tells."""
 
+WHOLE = (*SHOWN, EDITION, EMBEDDING)
+"""What images are put together from."""
+
 
 def table_schema(model_id: str, dim: int) -> pa.Schema:
     """All columns.
 
     `below` holds the keys of the folder and of those above it, `class_steps` what `class_marks` says of the image's objects,
-    `date` what date filters look at, `step` the object's own confidence in hundredths.
+    `date` what date filters look at, `edition` a number drawn each time the image is written, `step` the object's own confidence in hundredths.
     """
     columns: list[tuple[str, pa.DataType]] = [
         (REGION_ID, pa.string()),
@@ -62,6 +66,7 @@ def table_schema(model_id: str, dim: int) -> pa.Schema:
         ("confidence", pa.float64()),
         ("step", pa.int32()),
         ("class_steps", _TEXTS),
+        (EDITION, pa.int64()),
         (EMBEDDING, pa.list_(pa.float32(), dim)),
     ]
     fields = [pa.field(name, kind, nullable=False) for name, kind in columns]

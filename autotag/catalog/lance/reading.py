@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from autotag.catalog.lance.columns import IMAGE_KIND, REGION_ID
+from autotag.catalog.lance.columns import EMBEDDING, IMAGE_KIND, REGION_ID, WHOLE
 from autotag.catalog.lance.predicates import comes_after, is_one_of
 from autotag.catalog.protocol import TagCount
 
@@ -28,10 +28,16 @@ class Standing:
     regions: set[int] = field(default_factory=set)
 
 
+def read(table: "LanceTable", condition: str, columns: Sequence[str]) -> pa.Table:
+    """Columns of the rows that meet a condition, which is empty for all."""
+    query = table.search().select(list(columns))
+    return (query.where(condition) if condition else query).to_arrow()
+
+
 def standing(table: "LanceTable", condition: str) -> dict[str, Standing]:
     """What is there of the images that meet the condition, by id."""
     found: dict[str, Standing] = {}
-    for row in _read(table, condition, ["image_id", "added_at", "region_index"]).to_pylist():
+    for row in read(table, condition, ["image_id", "added_at", "region_index"]).to_pylist():
         image = found.setdefault(row["image_id"], Standing(row["added_at"]))
         image.regions.add(row["region_index"])
     return found
@@ -39,13 +45,13 @@ def standing(table: "LanceTable", condition: str) -> dict[str, Standing]:
 
 def added_at(table: "LanceTable", condition: str) -> dict[str, datetime]:
     """Images that meet the condition, by id, and since when they are there."""
-    rows = _read(table, f"({condition}) AND kind = '{IMAGE_KIND}'", ["image_id", "added_at"])
+    rows = read(table, f"({condition}) AND kind = '{IMAGE_KIND}'", ["image_id", "added_at"])
     return dict(zip(*(rows.column(name).to_pylist() for name in ("image_id", "added_at")), strict=True))
 
 
 def rows_of_images(table: "LanceTable", image_ids: Iterable[str]) -> pa.Table:
-    """All regions of images, whole."""
-    return _rows_of(table, "image_id", image_ids)
+    """All regions of images, with the columns `WHOLE`."""
+    return _rows_of(table, WHOLE, "image_id", image_ids)
 
 
 def page_of(table: "LanceTable", after: str, limit: int, condition: str) -> pa.Table:
@@ -60,7 +66,7 @@ def page_of(table: "LanceTable", after: str, limit: int, condition: str) -> pa.T
 
 def counted_tags(table: "LanceTable", condition: str) -> list[TagCount]:
     """Tags of the images that meet the condition, the most frequent first, then by name."""
-    tags = _read(table, condition, ["tags"]).column("tags").combine_chunks()
+    tags = read(table, condition, ["tags"]).column("tags").combine_chunks()
     counts = Counter({each["values"]: each["counts"] for each in tags.flatten().value_counts().to_pylist()})
     return [
         TagCount(tag, images) for tag, images in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
@@ -69,22 +75,14 @@ def counted_tags(table: "LanceTable", condition: str) -> list[TagCount]:
 
 def sampled(table: "LanceTable", n: int, condition: str) -> pa.Table:
     """At most n rows of those that meet the condition, the same ones wherever they lie in the table."""
-    names = sorted(_read(table, condition, [REGION_ID]).column(REGION_ID).to_pylist())
+    names = sorted(read(table, condition, [REGION_ID]).column(REGION_ID).to_pylist())
     drawn = np.random.default_rng(_SEED).permutation(len(names))[:n]
-    return _rows_of(table, REGION_ID, (names[place] for place in drawn)).sort_by(REGION_ID)
+    chosen = (names[place] for place in drawn)
+    return _rows_of(table, [REGION_ID, EMBEDDING], REGION_ID, chosen).sort_by(REGION_ID)
 
 
-def _rows_of(table: "LanceTable", column: str, names: Iterable[str]) -> pa.Table:
+def _rows_of(table: "LanceTable", columns: Sequence[str], key: str, names: Iterable[str]) -> pa.Table:
     listed = list(names)
     starts = range(0, len(listed), NAMES_A_QUERY)
-    parts = [_read(table, is_one_of(column, listed[at : at + NAMES_A_QUERY]), None) for at in starts]
-    return pa.concat_tables(parts) if parts else _read(table, "false", None)
-
-
-def _read(table: "LanceTable", condition: str, columns: Sequence[str] | None) -> pa.Table:
-    query = table.search()
-    if condition:
-        query = query.where(condition)
-    if columns:
-        query = query.select(list(columns))
-    return query.to_arrow()
+    parts = [read(table, is_one_of(key, listed[at : at + NAMES_A_QUERY]), columns) for at in starts]
+    return pa.concat_tables(parts) if parts else read(table, "false", columns)

@@ -27,12 +27,20 @@ FRESHNESS = timedelta(seconds=0.5)
 class RegionsTable:
     """A handle that outlives failures. Safe to use from several threads."""
 
-    def __init__(self, root: UPath, model_id: str, dim: int) -> None:
-        """`root` is the directory of this model's catalog."""
+    def __init__(self, root: UPath, model_id: str, dim: int, freshness: timedelta | None = FRESHNESS) -> None:
+        """Opens nothing yet.
+
+        Args:
+            root: the directory of this model's catalog.
+            model_id: of all vectors.
+            dim: their length.
+            freshness: what others wrote is seen after this long; None for when the table is told to look.
+        """
         self.model_id = model_id
         self.dim = dim
         self.where = str(root)
         self._root = root
+        self._freshness = freshness
         self._lock = threading.Lock()
         self._table: LanceTable | None = None
 
@@ -107,7 +115,7 @@ class RegionsTable:
         database: object = lancedb.connect(
             address(self._root),
             storage_options=storage_options(self._root),
-            read_consistency_interval=FRESHNESS,
+            read_consistency_interval=self._freshness,
         )
         return cast("LanceDBConnection", database)  # the other kind is a paid service
 

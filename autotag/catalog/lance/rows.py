@@ -1,5 +1,6 @@
 """Images as rows of the catalog's table, and rows as images and hits."""
 
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from autotag.catalog.lance.columns import EMBEDDING, IMAGE_KIND, OBJECT_KIND, SHOWN, table_schema
+from autotag.catalog.lance.columns import EDITION, EMBEDDING, IMAGE_KIND, OBJECT_KIND, SHOWN, table_schema
 from autotag.catalog.lance.predicates import class_marks, folders_above
 from autotag.catalog.protocol import CatalogHit, Vectors
 from autotag.domain.catalog_entries import CatalogImage, CatalogObject
@@ -15,14 +16,21 @@ from autotag.domain.catalog_filters import confidence_step
 
 Row = dict[str, Any]
 
+_EDITION_BITS = 63
 
-def to_table(images: Sequence[CatalogImage], model_id: str, dim: int) -> pa.Table:
+
+def drawn_edition() -> int:
+    """For an image that is written now: another one than any before."""
+    return secrets.randbits(_EDITION_BITS)
+
+
+def to_table(images: Sequence[CatalogImage], editions: Sequence[int], model_id: str, dim: int) -> pa.Table:
     """Rows of images: each image's whole first, then its objects."""
     schema = table_schema(model_id, dim)
     rows: list[Row] = []
     vectors: list[Vectors] = []
-    for image in images:
-        rows += _rows(image)
+    for image, edition in zip(images, editions, strict=True):
+        rows += _rows(image, edition)
         vectors += [image.embedding, *(each.embedding for each in image.objects)]
     numbers = np.concatenate(vectors, dtype=np.float32) if vectors else np.zeros(0, np.float32)
     columns = {name: [row[name] for row in rows] for name in schema.names if name != EMBEDDING}
@@ -31,7 +39,12 @@ def to_table(images: Sequence[CatalogImage], model_id: str, dim: int) -> pa.Tabl
 
 
 def to_images(table: pa.Table) -> list[CatalogImage]:
-    """Images of rows that hold all of each image's regions, by id."""
+    """Images, by id, of rows that hold the columns `WHOLE` of all of each image's regions."""
+    return [image for _, image in to_editions(table)]
+
+
+def to_editions(table: pa.Table) -> list[tuple[int, CatalogImage]]:
+    """The same, each with its edition."""
     vectors = vectors_of(table)
     rows = table.drop_columns([EMBEDDING]).to_pylist()
     order = sorted(range(len(rows)), key=lambda place: (rows[place]["image_id"], rows[place]["region_index"]))
@@ -54,7 +67,7 @@ def vectors_of(table: pa.Table) -> Vectors:
     return column.flatten().to_numpy().reshape(-1, dim)
 
 
-def _rows(image: CatalogImage) -> Iterator[Row]:
+def _rows(image: CatalogImage, edition: int) -> Iterator[Row]:
     shared: Row = {
         "image_id": image.image_id,
         "media_id": image.media_id,
@@ -68,6 +81,7 @@ def _rows(image: CatalogImage) -> Iterator[Row]:
         "added_at": image.added_at,
         "taken_at": image.taken_at,
         "class_steps": class_marks(image.objects),
+        EDITION: edition,
     }
     whole = CatalogObject(0, (0, 0, image.width, image.height), "", 1.0, image.embedding)
     for each in (whole, *image.objects):
@@ -82,7 +96,7 @@ def _rows(image: CatalogImage) -> Iterator[Row]:
         }
 
 
-def _image(regions: Iterable[tuple[Row, Vectors]]) -> CatalogImage:
+def _image(regions: Iterable[tuple[Row, Vectors]]) -> tuple[int, CatalogImage]:
     (whole, embedding), *rest = regions
     objects = tuple(
         CatalogObject(
@@ -90,7 +104,7 @@ def _image(regions: Iterable[tuple[Row, Vectors]]) -> CatalogImage:
         )
         for row, vector in rest
     )
-    return CatalogImage(
+    image = CatalogImage(
         image_id=whole["image_id"],
         media_id=whole["media_id"],
         folder=whole["folder"],
@@ -103,6 +117,7 @@ def _image(regions: Iterable[tuple[Row, Vectors]]) -> CatalogImage:
         embedding=embedding,
         objects=objects,
     )
+    return whole[EDITION], image
 
 
 def _hit(row: Row) -> CatalogHit:

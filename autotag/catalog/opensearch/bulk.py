@@ -21,6 +21,8 @@ _REQUEST_VECTORS = 1000
 _REQUEST_IDS = 1000
 _CONFLICT = 409
 _NOT_FOUND = 404
+_FORBIDDEN = 403
+_BLOCKED = "cluster_block_exception"
 
 Item = dict[str, Any]
 
@@ -151,8 +153,10 @@ def _settled(item: Item, waiting: dict[str, Any]) -> str:
     if 200 <= status < 300 or (status == _NOT_FOUND and "error" not in item):  # the latter: gone already
         waiting.pop(name, None)
         return ""
-    missing = status == _NOT_FOUND and item["error"].get("type") == "index_not_found_exception"
-    if status in BUSY or status == _CONFLICT or missing:
+    kind = item["error"].get("type")
+    # The alias is about to be moved, or the index is being rebuilt.
+    passing = (status, kind) in ((_NOT_FOUND, "index_not_found_exception"), (_FORBIDDEN, _BLOCKED))
+    if status in BUSY or status == _CONFLICT or passing:
         return f"{status}: {reason_of(item)}"
     file = getattr(waiting.get(name), "file", "")
     raise PermanentError(f"OpenSearch refused image {name} ({file}): {reason_of(item)}")

@@ -68,14 +68,17 @@ def rebuild(
 ) -> str:
     """Fill a new index, move the alias to it and drop the old one; the new one's name.
 
-    What is written to the old one meanwhile is lost: nobody should write. The old one answers until the end, and stays
-    where filling fails.
+    The old one answers searches until the end, refuses writes meanwhile, and is as it was where filling fails.
 
     Args:
         settings: where, and under which alias.
         model_id: of the new index: it may be another than the old one's.
         dim: length of its vectors.
-        batches: all images, with their `added_at`; no id in two batches.
+        batches: all images, with their `added_at`; no id in two batches. The first is asked for when nobody writes any more.
+
+    Raises:
+        CatalogUnavailableError: the cluster does not answer.
+        PermanentError: the server refuses an image.
     """
     calls = connect(settings.url, settings.timeout_s)
     _put_template(calls, settings, model_id, dim)
@@ -83,16 +86,37 @@ def rebuild(
     new = f"{settings.alias}.{datetime.now(UTC):%Y%m%d%H%M%S%f}"
     _create(calls, new)
     try:
+        _block_writes(calls, old, blocked=True)
         for batch in batches:
             check_images(batch, dim)
             BulkWriter(calls, new, through_alias=False).upsert(batch)
         _move_alias(calls, settings.alias, new, old)
     except BaseException:
-        calls.write(lambda timeout_s: calls.client.indices.delete(index=new, params=_once_gone(timeout_s)))
+        _give_up(calls, settings.alias, new, old)
         raise
     finally:
         calls.client.close()
     return new
+
+
+def _give_up(calls: Calls, alias: str, new: str, old: str | None) -> None:
+    """Drop the new index, but never one that the alias names by now: an answer may be lost when all is done."""
+    if index_behind(calls, alias) == new:
+        return
+    _block_writes(calls, old, blocked=False)
+    calls.write(lambda timeout_s: calls.client.indices.delete(index=new, params=_once_gone(timeout_s)))
+
+
+def _block_writes(calls: Calls, index: str | None, *, blocked: bool) -> None:
+    """Let nobody write to an index, or everybody again; who tries is told to do so later."""
+    if index is not None:
+        calls.write(
+            lambda timeout_s: calls.client.indices.put_settings(
+                index=index,
+                body={"index.blocks.write": True if blocked else None},
+                params={"request_timeout": timeout_s},
+            )
+        )
 
 
 def _once_gone(timeout_s: float) -> dict[str, Any]:
@@ -129,14 +153,20 @@ def _create(calls: Calls, index: str) -> None:
 
 
 def _move_alias(calls: Calls, alias: str, new: str, old: str | None) -> None:
+    """Move it in one request. Asked twice the request would fail on the old index, which is gone: it is looked at first."""
     actions: list[dict[str, Any]] = [{"add": {"index": new, "alias": alias}}]
     if old is not None:
         actions.append({"remove_index": {"index": old}})
-    calls.write(
-        lambda timeout_s: calls.client.indices.update_aliases(
-            body={"actions": actions}, params={"request_timeout": timeout_s}
-        )
-    )
+
+    def attempt() -> None:
+        if index_behind(calls, alias) != new:
+            calls.write_once(
+                lambda timeout_s: calls.client.indices.update_aliases(
+                    body={"actions": actions}, params={"request_timeout": timeout_s}
+                )
+            )
+
+    calls.persist(attempt)
 
 
 def _check_model(calls: Calls, alias: str, model_id: str, dim: int) -> None:
@@ -145,7 +175,7 @@ def _check_model(calls: Calls, alias: str, model_id: str, dim: int) -> None:
     )
     made = next(iter(answer.values()))["mappings"].get("_meta", {})
     where = f"the catalog {alias} on {calls.place}"
-    remedy = "set catalog.alias to a new name and fill it, or rebuild this one"
+    remedy = "set catalog.alias to a new name and fill it with `autotag catalog --all`"
     if made.get("shape_version") != SHAPE_VERSION:
         raise ModelMismatchError(
             f"{where} has the shape {made.get('shape_version')}, not {SHAPE_VERSION}: another version of autotag made it,"

@@ -200,6 +200,10 @@ class OpenSearchCatalog:
         vectors = [vector for _, vector in sorted(drawn)[: max(n, 0)]]
         return np.asarray(vectors, np.float32).reshape(-1, self._dim)
 
+    def warm_up(self) -> None:
+        """The server's memory is the one that counts: see `optimise`."""
+        self.optimise()
+
     def optimise(self) -> None:
         """Load the graphs into memory. Building and merging them is the server's own business."""
         self._calls.write(

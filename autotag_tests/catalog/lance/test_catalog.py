@@ -9,6 +9,7 @@ from upath import UPath
 from autotag.catalog.lance import nearest, upkeep
 from autotag.catalog.lance.catalog import LanceCatalog
 from autotag.catalog.protocol import UpsertOutcome
+from autotag.catalog.resident import vector_codes
 from autotag.domain.catalog_entries import CatalogImage
 from autotag_tests.catalog.contract import CatalogContract
 from autotag_tests.catalog.made_entries import DIM, MODEL
@@ -22,6 +23,22 @@ class TestLanceCatalog(CatalogContract):
         catalog = LanceCatalog(UPath(tmp_path / MODEL), MODEL, DIM, index_from=NEVER)
         yield catalog
         catalog.close()
+
+
+class TestResidentLanceCatalog(CatalogContract):
+    @pytest.fixture
+    def catalog(self, tmp_path: Path) -> Iterator[LanceCatalog]:
+        catalog = LanceCatalog(UPath(tmp_path / MODEL), MODEL, DIM, index_from=NEVER, memory_mb=100)
+        catalog.warm_up()
+        yield catalog
+        catalog.close()
+
+
+class TestResidentLanceCatalogWithCodes(TestResidentLanceCatalog):
+    @pytest.fixture(autouse=True)
+    def codes_for_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(vector_codes, "EXACT_ROWS", 16)
+        monkeypatch.setattr(vector_codes, "CANDIDATES", 50)
 
 
 class _AlwaysIndexed(LanceCatalog):

@@ -1,0 +1,123 @@
+"""Memory follows the store: changes come in whole, failures are told, and are over when the store is back."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from autotag.catalog.resident.followed_store import Change, Editions
+from autotag.catalog.resident.resident_regions import ResidentRegions, memory_mb_of
+from autotag.domain.catalog_entries import CatalogImage
+from autotag.errors import CatalogUnavailableError
+from autotag_tests.catalog.made_entries import DIM, EAST, NORTH, an_image, an_object, files, many_images
+
+LONG_S = 1000.0
+
+
+class FakeStore:
+    """Images by edition; counts what is read of it."""
+
+    def __init__(self, images: Sequence[CatalogImage] = ()) -> None:
+        self.there = dict(enumerate(images))
+        self.version, self.seen, self.read, self.is_away = 1, 0, 0, False
+
+    def write(self, images: Sequence[CatalogImage], gone: Sequence[str] = ()) -> Change:
+        leaving = {each.image_id for each in images} | set(gone)
+        self.there = {key: each for key, each in self.there.items() if each.image_id not in leaving}
+        editions = range(self.version * 1000, self.version * 1000 + len(images))
+        self.there |= dict(zip(editions, images, strict=True))
+        self.version += 1
+        return Change(self.version, editions, images, gone)
+
+    def changed(self) -> bool:
+        before, self.seen = self.seen, self.version
+        return self.seen != before
+
+    def moved_by(self, change: Change) -> bool:
+        is_next = change.version == self.seen + 1
+        self.seen = change.version if is_next else self.seen
+        return is_next
+
+    def editions(self) -> Editions:
+        if self.is_away:
+            raise CatalogUnavailableError("away")
+        return np.array(list(self.there), np.int64)
+
+    def images(self, editions: Editions) -> Iterator[tuple[Sequence[int], list[CatalogImage]]]:
+        self.read += len(editions)
+        for edition in editions.tolist():
+            yield [edition], [self.there[edition]]
+
+
+def resident(store: FakeStore, fresh_for_s: float = -1) -> ResidentRegions:
+    """Looks at every question unless told otherwise."""
+    return ResidentRegions(store, DIM, fresh_for_s)
+
+
+class TestResidentRegions:
+    def test_what_others_write_update_and_take_out_is_known(self) -> None:
+        images = many_images(20)
+        store = FakeStore(images)
+        regions = resident(store)
+        store.write([an_image("new.jpg", embedding=EAST)], gone=[images[0].image_id])
+        changed = an_image(images[1].file, images[1].folder, NORTH, ["changed"])
+        store.write([changed])
+        assert files(regions.search(EAST, 1, "image", None)) == ["new.jpg"]
+        assert regions.get([images[0].image_id, images[1].image_id, images[2].image_id]) == [
+            None,
+            changed,
+            images[2],
+        ]
+        assert regions.count(None) == 20
+        assert store.read == 20 + 2
+
+    def test_between_two_looks_memory_answers(self) -> None:
+        store = FakeStore(many_images(3))
+        regions = resident(store, LONG_S)
+        store.write([an_image("new.jpg")])
+        assert regions.count(None) == 3
+
+    def test_ones_own_write_is_known_at_once_without_reading(self) -> None:
+        images = many_images(10)
+        store = FakeStore(images)
+        regions = resident(store, LONG_S)
+        regions.take_in(store.write([an_image("new.jpg")]))
+        regions.take_in(store.write([], gone=[images[4].image_id]))
+        assert (regions.count(None), store.read) == (10, 10)
+        assert regions.get([images[4].image_id]) == [None]
+
+    def test_ones_own_write_after_anothers_brings_both(self) -> None:
+        store = FakeStore(many_images(10))
+        regions = resident(store, LONG_S)
+        store.write([an_image("theirs.jpg")])
+        regions.take_in(store.write([an_image("ours.jpg")]))
+        assert regions.count(None) == 12
+
+    def test_a_store_that_is_away_is_told_and_what_it_has_is_known_when_it_is_back(self) -> None:
+        store = FakeStore(many_images(3))
+        regions = resident(store)
+        store.write([an_image("new.jpg")])
+        store.is_away = True
+        for _ in range(2):
+            with pytest.raises(CatalogUnavailableError):
+                regions.count(None)
+        store.is_away = False
+        assert regions.count(None) == 4
+
+    def test_what_left_takes_no_room_for_ever(self) -> None:
+        store = FakeStore(many_images(8))
+        regions = resident(store)
+        for _ in range(20):
+            store.write(many_images(8))
+            assert regions.count(None) == 8
+        assert regions.regions <= 2 * 8 * 3
+
+    def test_it_grows_from_nothing(self) -> None:
+        store = FakeStore()
+        regions = resident(store)
+        assert regions.search(EAST, 5, "any", None) == []
+        regions.take_in(store.write([an_image(objects=[an_object(1)])]))
+        assert len(regions.search(EAST, 5, "any", None)) == 2
+
+    def test_memory_is_told_by_size(self) -> None:
+        assert 150 < memory_mb_of(100_000, 512) < 250
