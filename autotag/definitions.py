@@ -3,8 +3,10 @@
 import dagster as dg
 
 from autotag.defs import assets, checks
+from autotag.defs.catalog_sensor import stale_catalog_sensor
 from autotag.defs.folder_sensor import target_folder_sensor
 from autotag.defs.jobs import (
+    catalog_job,
     discovery_job,
     index_job,
     observe_source_job,
@@ -30,11 +32,18 @@ defs = dg.Definitions(
         process_target_job,
         review_job,
         sidecars_job,
+        catalog_job,
         thresholds_job,
         discovery_job,
         forget_retired_job,
     ],
-    sensors=[source_shard_sensor, target_folder_sensor, retired_folder_sensor, tag_threshold_sensor],
+    sensors=[
+        source_shard_sensor,
+        target_folder_sensor,
+        stale_catalog_sensor,
+        retired_folder_sensor,
+        tag_threshold_sensor,
+    ],
     resources={"runtime": AutotagRuntime(config=str(SETTINGS.file or ""))},
     executor=dg.in_process_executor,
 )

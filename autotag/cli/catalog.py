@@ -1,4 +1,4 @@
-"""autotag catalog, catalog status, catalog forget: the searchable store of all folders' images."""
+"""autotag catalog, catalog status, catalog forget, catalog rebuild: the searchable store of all folders' images."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +107,24 @@ def forget(
         _say(f"to bring it back: autotag catalog {words_of(session, key)}")
 
 
+@catalog_app.command()
+def rebuild(config: Config = None, as_json: AsJson = False) -> None:
+    """Lay a catalog on OpenSearch out anew, after a change of its shards or index_from. Searches go on; writes wait."""
+    from autotag.catalog.open import rebuild_catalog
+    from autotag.pipeline.open_folder_catalog import place_of_catalog
+    from autotag.pipeline.plan import loaded_embedder, plan_of
+
+    session = open_session(None, None, config)
+    plan = plan_of(session.settings)
+    images = rebuild_catalog(session.settings, plan.model_id, loaded_embedder(plan.embedder).dim)
+    place = place_of_catalog(plan, session.settings)
+    if as_json:
+        print_json(images=images, place=place)
+        return
+    _say(f"{images:,} images are in a new index")
+    _say(f"-> {place}")
+
+
 @contextmanager
 def _opened(session: Session) -> "Iterator[tuple[Catalog, str]]":
     """The catalog, and where it lies; it is not made here."""
@@ -143,12 +161,11 @@ def _embedded_folders(session: Session) -> FoundFolders:
 
 def _forget_gone(session: Session) -> None:
     """What was catalogued and is not there any more."""
-    from autotag.defs.retired_folders import folders_gone
-    from autotag.pipeline.forget_folders import forget_folders
+    from autotag.defs.retired_folders import forget_gone_of_home
     from autotag.pipeline.plan import plan_of
 
     session.make_home()
-    forget_folders(plan_of(session.settings), folders_gone(session.layout), session.settings)
+    forget_gone_of_home(plan_of(session.settings), session.settings)
 
 
 def _say(line: str) -> None:

@@ -33,6 +33,12 @@ process_target_job = dg.define_asset_job(
     description="A folder from images to tags, these into the ledger, and all of it into the catalog.",
 )
 
+catalog_job = dg.define_asset_job(
+    "catalog_job",
+    selection=dg.AssetSelection.assets("catalog_entries"),
+    description="A folder that is tagged, into the catalog, with what people have decided since.",
+)
+
 thresholds_job = dg.define_asset_job(
     "thresholds_job",
     selection=dg.AssetSelection.assets("tag_thresholds"),

@@ -46,6 +46,9 @@ IN_USE_WAIT_S = 30.0
 ERROR_CLASS = "error class"
 """Metadata of a failure: from it the command line knows what exit code stands for it."""
 
+DECISIONS = "decisions up to"
+"""Metadata of a folder's catalog entries: number of the last decision in the ledger when its tags were read."""
+
 
 @contextmanager
 def failures() -> Iterator[None]:

@@ -7,6 +7,8 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from autotag.domain.identity import INGESTED_KEY
+
 Vector = npt.NDArray[np.float32]
 
 ID_DIGITS = 32
@@ -72,6 +74,11 @@ class CatalogImage:
     added_at: datetime
     embedding: Vector = field(compare=False)
     objects: tuple[CatalogObject, ...] = ()
+
+    @property
+    def is_ingested(self) -> bool:
+        """Whether it came in through the API and is kept by autotag, not by the user in a folder."""
+        return self.folder == INGESTED_KEY
 
     @property
     def date(self) -> datetime:

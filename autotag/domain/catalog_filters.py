@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from autotag.domain.catalog_entries import CatalogImage, CatalogObject
 from autotag.domain.identity import folder_path
@@ -52,13 +52,17 @@ class CatalogFilter:
         """Refuse what no image can be judged by.
 
         Raises:
-            UsageError: a confidence outside [0, 1], a date without a time zone, or a range that ends before it begins.
+            UsageError: a confidence outside [0, 1], a date without a time zone or beyond what UTC knows, or a range that ends before it begins.
         """
         if not 0 <= self.min_confidence <= 1:
             raise UsageError(f"min_confidence is {self.min_confidence}; give 0 to 1")
         for name, date in (("since", self.since), ("until", self.until)):
             if date is not None and date.tzinfo is None:
                 raise UsageError(f"{name} is {date.isoformat()} without a time zone; add one, like Z for UTC")
+            if date is not None and not _is_in_utc(date):
+                raise UsageError(
+                    f"{name} is {date.isoformat()}, which is no date in UTC; give one of years 2 to 9998"
+                )
         if self.since and self.until and self.until <= self.since:
             raise UsageError(f"the range of dates ends ({self.until}) before it begins ({self.since})")
 
@@ -93,6 +97,15 @@ def classes_with_steps(objects: Sequence[CatalogObject]) -> dict[str, int]:
         step = confidence_step(each.confidence)
         best[each.class_name] = max(step, best.get(each.class_name, 0))
     return best
+
+
+def _is_in_utc(date: datetime) -> bool:
+    """Whether stores can be asked for it: in UTC it may fall before the year 1, or after 9999."""
+    try:
+        date.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 def _lies_right(image: CatalogImage, asked: CatalogFilter) -> bool:

@@ -7,7 +7,13 @@ from urllib.parse import unquote
 from autotag.errors import UsageError
 
 SHARD_DIGITS = 5
-_ESCAPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\udc80-\udcff,%\"\\|\[\]*?<>]|\.(?=\.)|(?<=\.)\.")
+
+INGESTED_KEY = ".ingested"
+"""Stands where a folder key does for images that came in through the API. `folder_key` gives it to no folder, also to none of that name."""
+
+_ESCAPED = re.compile(
+    r"\A\.(?=ingested\Z)|[\x00-\x1f\x7f-\x9f\u2028\u2029\udc80-\udcff,%\"\\|\[\]*?<>]|\.(?=\.)|(?<=\.)\."
+)
 
 
 def media_id(data: bytes) -> str:
@@ -46,7 +52,8 @@ def folder_key(rel_path: str) -> str:
 
     Control characters, commas, quotes, brackets, wildcards, `%` and any dot beside another dot become
     `%XX` (UTF-8 bytes); everything else stays readable. Bytes of a name that are no UTF-8, which Python
-    shows as lone surrogates, are escaped as they are. `folder_path` is the inverse.
+    shows as lone surrogates, are escaped as they are. The dot of a folder called as `INGESTED_KEY` is escaped, too.
+    `folder_path` is the inverse.
     """
     return _ESCAPED.sub(
         lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")),

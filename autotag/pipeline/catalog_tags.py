@@ -26,7 +26,7 @@ class ShownTags:
 def shown_tags(
     plan: PipelinePlan, key: str, manifest: Mapping[str, ManifestImage], ledger: TagLedger | None
 ) -> ShownTags:
-    """Tags as the ledger stands, where it has ever heard of one of the images; else those of the folder's vote.
+    """Tags as the ledger stands, of images that it has ever heard of; of the others those of the folder's vote.
 
     A vote of an earlier state of the folder, or by another model, gives no tags, and a note.
 
@@ -34,23 +34,36 @@ def shown_tags(
         BadTagsError: tags.json is none.
     """
     media = {file: image.media_id for file, image in manifest.items()}
-    if ledger is not None and (found := _of_ledger(ledger, media)) is not None:
-        return ShownTags(found, "ledger")
+    decided = _of_ledger(ledger, media) if ledger is not None else {}
+    if decided and len(decided) == len(media):
+        return ShownTags(decided, "ledger")
+    voted, note = _of_vote(plan, key)
+    # A copy of an image may have been proposed in another folder: that is no word on the images beside it.
+    source = "ledger" if decided else "vote" if voted is not None else ""
+    return ShownTags({**(voted or {}), **decided}, source, (note,) if note and not decided else ())
+
+
+def _of_ledger(ledger: TagLedger, media: Mapping[str, str]) -> Tags:
+    """Of the files that the ledger has ever heard of: what was proposed and undone is heard of, and has no tags."""
+    effective = ledger.effective(media.values())
+    silent = [media_id for media_id, tags in effective.items() if not tags]
+    unheard = set(silent) - {media_id for media_id, _ in ledger.histories(silent)}
+    return {
+        file: tuple(_shown(effective[media_id]))
+        for file, media_id in media.items()
+        if media_id not in unheard
+    }
+
+
+def _of_vote(plan: PipelinePlan, key: str) -> tuple[Tags | None, str]:
+    """Tags of the vote, or why there are none."""
     try:
         voted = vote_tags(plan, key)
     except (MissingInputError, ModelMismatchError) as error:
-        return ShownTags({}, "", (f"tags are left out: {error}",))
+        return None, f"tags are left out: {error}"
     if voted is None:
-        return ShownTags({}, "", ("there are no tags yet: no vote was held, and nobody decided anything",))
-    return ShownTags({file: tuple(each.tag for each in tags) for file, tags in voted.items()}, "vote")
-
-
-def _of_ledger(ledger: TagLedger, media: Mapping[str, str]) -> Tags | None:
-    """None where the ledger has never heard of any of the images: what was proposed and undone is heard of."""
-    effective = ledger.effective(media.values())
-    if not any(effective.values()) and next(iter(ledger.histories(media.values())), None) is None:
-        return None
-    return {file: tuple(_shown(effective[media_id])) for file, media_id in media.items()}
+        return None, "there are no tags yet: no vote was held, and nobody decided anything"
+    return {file: tuple(each.tag for each in tags) for file, tags in voted.items()}, ""
 
 
 def _shown(tags: list[EffectiveTag]) -> list[str]:

@@ -56,7 +56,7 @@ def catalog_pictures(layout: Layout, limits: ImageLimits) -> PictureOf:
 
     def picture_of(hit: SearchHit) -> SourcePicture:
         try:
-            data = read_file(layout.folder(hit.folder), hit.file, hit.media_id)
+            data = read_file(layout.pictures(hit.folder), hit.file, hit.media_id)
             return SourcePicture(small_jpeg(decode_small(data, limits, THUMBNAIL_PX).pixels, THUMBNAIL_PX))
         except RejectedImageError as error:
             return SourcePicture(b"", error.reason)

@@ -7,7 +7,12 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = sorted(
-    [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "benchmarks").glob("*.md")]
+    [
+        *REPOSITORY.glob("*.md"),
+        *(REPOSITORY / "docs").glob("*.md"),
+        *(REPOSITORY / "benchmarks").glob("*.md"),
+        *(REPOSITORY / "deploy").glob("*.md"),
+    ]
 )
 ROOTS = ("autotag/", "autotag_tests/", "benchmarks/", "docs/", "deploy/", ".ci/")
 MADE_LATER = re.compile(r"[<>*{}…$]|\.\.\.")

@@ -124,3 +124,9 @@ def test_a_folder_that_was_not_embedded_is_told_what_to_run(autotag: Autotag, fo
     told = autotag("catalog", "--folder", "birds")
     assert told.code == 1
     assert "autotag embed --folder birds" in told.err
+
+
+def test_the_embedded_catalog_is_not_rebuilt_and_says_why(autotag: Autotag) -> None:
+    told = autotag("catalog", "rebuild")
+    assert told.code == 2
+    assert "needs no rebuilding" in told.err

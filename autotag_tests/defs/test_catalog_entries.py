@@ -1,14 +1,12 @@
 """Folders through the whole job into a real catalog, and out of it again."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from autotag.catalog.lance.regions_table import FRESHNESS
 from autotag.catalog.open import open_catalog
 from autotag.catalog.protocol import Catalog
 from autotag.defs.resources.runtime import AutotagRuntime
@@ -44,8 +42,7 @@ def catalog(settings: Settings, plan: PipelinePlan, room: Room) -> Catalog:
 
 
 def files(catalog: Catalog, key: str) -> list[str]:
-    """Of a folder, once the reader has looked again: others' writes are seen after that long at the latest."""
-    time.sleep(FRESHNESS.total_seconds())
+    """Of a folder, as the catalog is now."""
     return sorted(each.file for each in catalog.get(list(catalog.ids_in(key))) if each)
 
 

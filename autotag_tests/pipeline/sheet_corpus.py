@@ -39,6 +39,7 @@ def plan_in(directory: Path) -> PipelinePlan:
         target_processed=data / "target_processed",
         catalog=data / "catalog",
         runs=data / "runs",
+        ingested=data / "ingested",
         model_cache=directory / "cache",
         weights=directory / "weights",
     )

@@ -176,6 +176,17 @@ def test_the_vote_gives_the_tags_of_a_folder_that_the_ledger_never_heard_of(
     assert set(entries(catalog)["a.png"].tags) == {"red", "patch"}
 
 
+def test_an_image_that_the_ledger_knows_from_elsewhere_does_not_silence_the_vote_on_the_others(
+    plan: PipelinePlan, tagged: Path, catalog: InMemoryCatalog, ledger: TagLedger
+) -> None:
+    (known,) = [row["media_id"] for row in manifest_rows(plan) if row["file"] == "a.png"]
+    ledger.decide([Decision(known, "mine", Action.ADD)], "ann")
+    assert catalog_folder(plan, "trip", catalog, ledger).tags_from == "ledger"
+    found = entries(catalog)
+    assert found["a.png"].tags == ("mine",)
+    assert set(found["b.png"].tags) == {"blue", "patch"}
+
+
 def test_peoples_tags_come_first_and_rejected_ones_never(
     plan: PipelinePlan, tagged: Path, catalog: InMemoryCatalog, ledger: TagLedger
 ) -> None:

@@ -58,7 +58,7 @@ def test_an_answer_is_told_in_a_sentence(answer: SearchAnswer, words: str) -> No
 
 
 def test_an_archive_without_its_tars_gives_reasons(tmp_path: Path) -> None:
-    layout = Layout(*(UPath(tmp_path),) * 9, tmp_path, tmp_path)  # type: ignore[arg-type]
+    layout = Layout(*(UPath(tmp_path),) * 10, tmp_path, tmp_path)  # type: ignore[arg-type]
     picture = archive_pictures(SourcePictures(layout, ImageLimits(1000, 1000, 1)), "model")(hit())
     assert picture.jpeg == b""
     assert picture.reason

@@ -34,7 +34,7 @@ class DeadlineStream(httpcore.NetworkStream):
         Raises:
             httpcore.ReadTimeout: none came in time.
         """
-        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, left_s_of(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """All bytes.
@@ -42,7 +42,7 @@ class DeadlineStream(httpcore.NetworkStream):
         Raises:
             httpcore.WriteTimeout: they were not taken in time.
         """
-        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+        self._stream.write(buffer, left_s_of(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         """Close it."""
@@ -52,7 +52,7 @@ class DeadlineStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """The encrypted connection, with the same deadlines."""
-        left = _left(timeout, httpcore.ConnectTimeout)
+        left = left_s_of(timeout, httpcore.ConnectTimeout)
         return DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, left))
 
     def get_extra_info(self, info: str) -> Any:
@@ -60,7 +60,12 @@ class DeadlineStream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-def _left(timeout_s: float | None, error: type[httpcore.TimeoutException]) -> float | None:
+def left_s_of(timeout_s: float | None, error: type[httpcore.TimeoutException]) -> float | None:
+    """A timeout, or what is left of this thread's deadline where that is less; None for no end.
+
+    Raises:
+        httpcore.TimeoutException: nothing is left; of the class `error`.
+    """
     left_s = getattr(_now, "deadline_s", float("inf")) - time.monotonic()
     if left_s <= 0:
         raise error("the whole answer took too long")

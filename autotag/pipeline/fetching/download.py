@@ -21,6 +21,7 @@ MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FORBIDDING = frozenset({"noai", "noimageai", "noindex", "noimageindex"})
+_LAST_PORT = 65_535
 _FAULTS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 
 
@@ -31,7 +32,7 @@ class DownloadLimits:
     Attributes:
         max_bytes: of a file.
         timeout_s: without a byte.
-        total_s: for a whole file, redirects included.
+        total_s: for a whole file, redirects included, waits for the host's turn not.
         attempts: tries of one URL.
         per_host: connections to one host at a time.
         parallel: connections in all.
@@ -49,6 +50,11 @@ class DownloadLimits:
 
 class PassingFailureError(RejectedImageError):
     """It may work at another time."""
+
+
+def is_answer(error: RejectedImageError) -> bool:
+    """Whether somebody answered: a server said no, or sent what is no image. Then the network is there."""
+    return not isinstance(error, PassingFailureError) and error.stage not in ("url", "address")
 
 
 @dataclass
@@ -88,13 +94,26 @@ class Downloader:
         )
         return retrying(self._fetch_once, url)
 
+    def answers(self, url: str) -> bool:
+        """Whether somebody answers behind a URL, asked once."""
+        try:
+            self._fetch_once(url)
+        except RejectedImageError as error:
+            return is_answer(error)
+        return True
+
     def _fetch_once(self, url: str) -> bytes:
-        deadline_s = time.monotonic() + self.limits.total_s
+        left_s, asked = self.limits.total_s, _parsed(url)
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._ask(_parsed(url), deadline_s)
+            with self._host(
+                asked.host
+            ):  # waiting for a turn is no fault of the server's and costs the file no time
+                started_s = time.monotonic()
+                answer = self._ask(asked, started_s + left_s)
+                left_s -= time.monotonic() - started_s
             if isinstance(answer, bytes):
                 return answer
-            url = urljoin(url, answer)
+            asked = _parsed(answer, asked)
         raise RejectedImageError("fetch", f"more than {MAX_REDIRECTS} redirects")
 
     def _ask(self, url: httpx.URL, deadline_s: float) -> bytes | str:
@@ -109,7 +128,6 @@ class Downloader:
         ]
         extensions = {"timeout": timeouts}
         with (
-            self._host(url.host),
             _told(),
             until(deadline_s),
             self._pool.stream("GET", target, headers=headers, extensions=extensions) as answer,
@@ -151,13 +169,17 @@ class Downloader:
             yield
 
 
-def _parsed(url: str) -> httpx.URL:
+def _parsed(url: str, base: httpx.URL | None = None) -> httpx.URL:
+    """A URL, or where a redirect of `base` leads: either is some stranger's text."""
     try:
-        parsed = httpx.URL(url.strip())
+        parsed = httpx.URL(urljoin(str(base), url) if base else url.strip())
+        host, port = parsed.host, parsed.port  # read here: what no domain name can be is only noticed now
     except (httpx.InvalidURL, TypeError, ValueError) as error:
-        raise RejectedImageError("fetch", f"no URL ({error})") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise RejectedImageError("fetch", "no http or https URL")
+        raise RejectedImageError("url", f"no URL ({error})") from error
+    if parsed.scheme not in ("http", "https") or not host:
+        raise RejectedImageError("url", "no http or https URL")
+    if port is not None and not 0 < port <= _LAST_PORT:
+        raise RejectedImageError("url", f"no URL (port {port})")
     return parsed
 
 

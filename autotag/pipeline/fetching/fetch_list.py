@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from autotag.domain.counts import StepCounts
 from autotag.domain.identity import SHARD_DIGITS, shard_name
-from autotag.errors import MissingInputError, UsageError
+from autotag.errors import MissingInputError, RetryableError, UsageError
 from autotag.pipeline.fetching.fetch_shard import ShardFetcher
 from autotag.pipeline.fetching.shard_rows import ShardRows
 from autotag.pipeline.fetching.url_list import UrlList
@@ -16,6 +16,9 @@ from autotag.storage.locks import Lock, held
 from autotag.storage.tables import read_stamp, read_table
 
 STEP = "fetch"
+
+KNOWN_HOSTS = 5
+"""Hosts that answered before, which are asked again where nobody else does."""
 
 
 def fetch_list(
@@ -32,7 +35,7 @@ def fetch_list(
     Raises:
         MissingInputError: the list is empty.
         UsageError: the place holds shards of another list, or there would be too many shards.
-        RetryableError: no URL of a shard could be fetched; the shards before are done.
+        RetryableError: of a shard nobody answered, nor any server that did before; the shards before are done.
         InUseError: another command fetches into the same place.
     """
     started, total = time.perf_counter(), StepCounts()
@@ -45,21 +48,39 @@ def fetch_list(
         shards = -(-rows // images)
         _refuse_others(fetcher, shards)
         progress = StepProgress(STEP, rows, [])
+        silent: ShardRows | None = None
+        known: list[str] = []
         try:
             for shard in _shards(urls, images):
-                _refuse_other_list(fetcher, shard)
-                counts = fetcher.done(shard)
-                if counts and counts.rejected and retry_failed:
-                    fetcher.reopen(shard)
-                    counts = None
-                counts = counts or fetcher.fetch(shard)
+                try:
+                    counts = _fetched(fetcher, shard, known, retry_failed=retry_failed)
+                except RetryableError:
+                    if known or silent or shards == 1:  # the network is away; or one shard's servers may be
+                        raise
+                    silent = shard
+                    continue
                 total.add(counts)
                 progress.unit_done(shard.shard, counts)
+                known = [*fetcher.fetched_from(shard.shard)[:KNOWN_HOSTS], *known][:KNOWN_HOSTS]
+            if silent:
+                counts = fetcher.fetch(silent, known)
+                total.add(counts)
+                progress.unit_done(silent.shard, counts)
         finally:
             progress.stop()
         progress.close(total)
     total.seconds = time.perf_counter() - started
     return total.close(STEP)
+
+
+def _fetched(fetcher: ShardFetcher, shard: ShardRows, known: list[str], *, retry_failed: bool) -> StepCounts:
+    """Counts of a shard, which is made unless it is done."""
+    has_grown = _has_grown(fetcher, shard)
+    counts = fetcher.done(shard)
+    if has_grown or (counts and counts.rejected and retry_failed):
+        fetcher.reopen(shard)
+        counts = None
+    return counts or fetcher.fetch(shard, known)
 
 
 def fetch_lock(layout: Layout) -> Lock:
@@ -89,15 +110,20 @@ def _may_be_ours(fetcher: ShardFetcher, shard: str) -> bool:
     return read_stamp(fetcher.outcomes(shard)) is not None or bool(fetcher.left(shard))
 
 
-def _refuse_other_list(fetcher: ShardFetcher, shard: ShardRows) -> None:
-    """A shard that was made from other URLs than the first of these."""
+def _has_grown(fetcher: ShardFetcher, shard: ShardRows) -> bool:
+    """Whether the shard was made from the first of these URLs, and others are to be told of now; its files are in its tar.
+
+    Raises:
+        UsageError: it was made from other URLs.
+    """
     path = fetcher.outcomes(shard.shard)
     stamp = read_stamp(path)
     if stamp is None or stamp.fingerprint == shard.fingerprint:
-        return
+        return False
     before = read_table(path, ["url"])["url"].to_pylist()
     if before != [row["url"] for row in shard.rows[: len(before)]]:
         raise UsageError(
             f"{path} tells of other URLs: this place was fetched from another list, or with another --shard-images; name"
             " another with --out"
         )
+    return fetcher.layout.shard(shard.shard).exists()

@@ -1,7 +1,7 @@
 """One shard of a list of URLs: its files downloaded, then its tar, its tags and what became of each row."""
 
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,13 +12,13 @@ from upath import UPath
 
 from autotag.domain.counts import StepCounts
 from autotag.errors import RejectedImageError, RetryableError
-from autotag.pipeline.fetching.download import Downloader, PassingFailureError
-from autotag.pipeline.fetching.shard_rows import OUTCOMES, TAGS, ShardRows, by_turns
+from autotag.pipeline.fetching.download import Downloader, PassingFailureError, is_answer
+from autotag.pipeline.fetching.shard_rows import OUTCOMES, TAGS, ShardRows, by_turns, host_of
 from autotag.storage.images import ImageLimits, probe_image
 from autotag.storage.layout import Layout
 from autotag.storage.removal import remove_tree
 from autotag.storage.roots import make_directory
-from autotag.storage.tables import Stamp, publish_file, read_stamp, write_bytes, write_table
+from autotag.storage.tables import Stamp, publish_file, read_stamp, read_table, write_bytes, write_table
 
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
 
@@ -53,18 +53,22 @@ class ShardFetcher:
             return None
         return StepCounts.from_record(stamp.extra["counts"])
 
-    def fetch(self, rows: ShardRows) -> StepCounts:
+    def fetch(self, rows: ShardRows, known: Sequence[str] = ()) -> StepCounts:
         """Download what is not there yet, then write tar, tags and outcomes. Files of a killed command are kept.
 
+        Args:
+            rows: of the list.
+            known: URLs that were fetched before. Where none of the shard's answers, they tell dead servers from a dead network.
+
         Raises:
-            RetryableError: nobody answered: not one file came, and others might have.
+            RetryableError: nobody answered, and none of the known ones does now.
         """
         directory = self._parts(rows)
         results = self._download(rows, directory)
         outcomes = [self._outcome(rows, place, results.get(place)) for place in range(len(rows.rows))]
         counts = _counts(outcomes)
         failed = [result for result in results.values() if isinstance(result, PassingFailureError)]
-        if failed and not counts.made:
+        if failed and not self._is_online(results.values(), known):
             raise RetryableError(
                 f"shard {rows.shard}: none of its {counts.taken} URLs could be fetched, the last for this reason:"
                 f" {failed[-1].reason}; look at the network and run the command again"
@@ -73,6 +77,20 @@ class ShardFetcher:
         for leftover in self.left(rows.shard):
             remove_tree(leftover)
         return counts
+
+    def _is_online(self, results: Collection[str | RejectedImageError], known: Sequence[str]) -> bool:
+        """Whether one of the shard's own servers answered, or now one of the others."""
+        if any(isinstance(each, str) or is_answer(each) for each in results):
+            return True
+        return any(map(self.downloader.answers, known))
+
+    def fetched_from(self, shard: str) -> list[str]:
+        """URLs of the shard that were fetched, one a host."""
+        if read_stamp(self.outcomes(shard)) is None:
+            return []
+        rows = read_table(self.outcomes(shard), ["url", "outcome"]).to_pylist()
+        hosts = {host_of(row["url"]): row["url"] for row in rows if row["outcome"] == "fetched"}
+        return list(hosts.values())
 
     def reopen(self, rows: ShardRows) -> None:
         """Take the files of a shard that is done out of its tar again, so that `fetch` asks for those that are missing."""

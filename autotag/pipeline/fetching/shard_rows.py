@@ -56,12 +56,13 @@ def by_turns(rows: ShardRows, places: Sequence[int]) -> Iterator[int]:
     """Places so that hosts take turns: a thread that waits for a busy host does nothing else."""
     hosts: defaultdict[str, list[int]] = defaultdict(list)
     for place in places:
-        hosts[_host_of(rows.rows[place]["url"])].append(place)
+        hosts[host_of(rows.rows[place]["url"])].append(place)
     for turn in range(max(map(len, hosts.values()), default=0)):
         yield from (found[turn] for found in hosts.values() if turn < len(found))
 
 
-def _host_of(url: str) -> str:
+def host_of(url: str) -> str:
+    """Host and port of a URL; empty where it is none."""
     try:
         return urlsplit(url).netloc
     except ValueError:

@@ -43,7 +43,11 @@ def read_url_list(path: UPath, columns: UrlColumns) -> UrlList:
     """
     try:
         with open_for_arrow(path) as stream:
-            table = pq.ParquetFile(stream).read()
+            file = pq.ParquetFile(stream)
+            wanted = {columns.url, columns.caption, columns.tags}
+            # Columns nobody asked for may hold the pictures themselves; without the one that is needed all are named.
+            there = [name for name in file.schema_arrow.names if name in wanted]
+            table = file.read(there) if columns.url in there else file.schema_arrow.empty_table()
     except FileNotFoundError as error:
         raise MissingInputError(f"{path} is not there") from error
     except (pa.ArrowException, OSError) as error:

@@ -15,7 +15,7 @@ from autotag.domain.regions import Region, whole_image
 from autotag.domain.schemas import REJECTS
 from autotag.domain.store_schemas import store_embeddings
 from autotag.domain.vectors import vectors_to_arrow
-from autotag.errors import RejectedImageError
+from autotag.errors import MissingInputError, RejectedImageError
 from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.plan import PipelinePlan, loaded_embedder
 from autotag.pipeline.retrieval.units import UnitFiles, reject_table
@@ -26,6 +26,8 @@ from autotag.storage.store_layout import StoreLayout
 from autotag.storage.tables import Stamp, read_table, write_table
 
 STEP = "embed"
+
+GONE = "its folder is gone; run `autotag manifest` again for the directory above it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,10 @@ class StoreEmbedWorker(Journalled):
 
         def read(index: int) -> bytes:
             path = UPath(paths[index])
-            return read_file(path.parent, path.name, media[index])
+            try:
+                return read_file(path.parent, path.name, media[index])
+            except MissingInputError as error:  # one folder of many, unlike where a folder is all there is
+                raise RejectedImageError("read", GONE) from error
 
         pixels = [
             width * height

@@ -12,7 +12,7 @@ from autotag.domain.counts import StepCounts
 from autotag.domain.identity import media_id
 from autotag.domain.schemas import REJECTS
 from autotag.domain.store_schemas import STORE_FILES
-from autotag.errors import RejectedImageError
+from autotag.errors import MissingInputError, RejectedImageError
 from autotag.pipeline.journalled import Journalled
 from autotag.pipeline.retrieval.units import UnitFiles, reject_table
 from autotag.storage.attempts import AttemptJournal
@@ -105,6 +105,8 @@ def look_at(listed: _Row, limits: ImageLimits) -> _Row | RejectedImageError | No
             raise RejectedImageError("read", f"{size_bytes} bytes, more than the {limits.max_bytes} allowed")
         data = read_file(path.parent, path.name)
         header, phash = probe_image(data, limits), quick_perceptual_hash(data, limits)
+    except MissingInputError as error:
+        return RejectedImageError("read", str(error))
     except RejectedImageError as error:
         return error if PurePosixPath(path.name).suffix.lower() in IMAGE_SUFFIXES else None
     return {

@@ -22,6 +22,7 @@ class PictureServer:
     most_at_once: int = 0
     flaky_failures: int = 2
     is_down: bool = False
+    gone: set[str] = field(default_factory=set)
     released: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -81,6 +82,12 @@ def _answer(handler: BaseHTTPRequestHandler, served: PictureServer) -> None:
     kind, _, rest = name.partition("/")
     if served.is_down:
         return _send(handler, 503, b"")
+    if kind in served.gone:
+        return _send(handler, 404, b"not here")
+    if kind == "once":
+        return _send(handler, 200, picture(5))
+    if kind == "leads":
+        return _send(handler, 302, b"", Location=rest)
     if kind == "picture":
         return _send(handler, 200, picture(int(rest)))
     if kind == "busy":

@@ -25,6 +25,7 @@ PRIVATE = [
     "::1",
     "fe80::1",
     "fc00::1",
+    "fec0::1",
     "ff02::1",
     "::ffff:127.0.0.1",
     "::ffff:169.254.169.254",
@@ -88,3 +89,19 @@ def test_the_connection_goes_to_the_address_that_was_judged(monkeypatch: pytest.
 def test_a_name_that_nobody_knows_is_a_connection_that_failed() -> None:
     with pytest.raises(httpcore.ConnectError):
         GuardedBackend(allow_private=False).connect_tcp("no such host.invalid", 80)
+
+
+def test_where_one_address_does_not_answer_the_next_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 80)) for each in ("8.8.8.8", "8.8.4.4")]
+    asked: list[str] = []
+
+    def connect(self: object, host: str, *_: object) -> httpcore.NetworkStream:
+        asked.append(host)
+        if host == "8.8.8.8":
+            raise httpcore.ConnectError("no route")
+        return httpcore.MockStream([])
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect)
+    GuardedBackend(allow_private=False).connect_tcp("two.example", 80)
+    assert asked == ["8.8.8.8", "8.8.4.4"]

@@ -83,12 +83,38 @@ def test_an_answer_that_ends_too_soon_is_no_file(server: PictureServer, download
 
 
 @pytest.mark.parametrize(
-    "url", ["", " ", "nonsense", "file:///etc/passwd", "ftp://x/y", "http://", "http://[::bad", "//x/y"]
+    "url",
+    [
+        "",
+        " ",
+        "nonsense",
+        "file:///etc/passwd",
+        "ftp://x/y",
+        "http://",
+        "http://[::bad",
+        "//x/y",
+        "http://xn--a/",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0/",
+    ],
 )
 def test_what_is_no_url_of_the_web_is_refused(downloader: Make, url: str) -> None:
     with pytest.raises(RejectedImageError) as told:
         downloader().fetch(url)
     assert not isinstance(told.value, PassingFailureError)
+
+
+@pytest.mark.parametrize("place", ["http://[bad", "//[::1", "http://xn--a/", "http://127.0.0.1:99999/"])
+def test_a_redirect_to_nowhere_is_refused(server: PictureServer, downloader: Make, place: str) -> None:
+    with pytest.raises(RejectedImageError, match="no URL"):
+        downloader().fetch(server.url(f"leads/{place}"))
+
+
+def test_waiting_for_a_busy_host_costs_a_file_no_time(server: PictureServer, downloader: Make) -> None:
+    one = downloader(per_host=1, parallel=12, attempts=1, total_s=0.4)
+    with ThreadPoolExecutor(12) as pool:  # 12 turns of 0.05 s
+        found = list(pool.map(one.fetch, [server.url(f"busy/{number}") for number in range(12)]))
+    assert found == [picture(number) for number in range(12)]
 
 
 def test_private_addresses_are_refused_also_behind_a_redirect(

@@ -115,6 +115,24 @@ def test_a_list_may_grow_at_its_end(server: PictureServer, plan: PipelinePlan, f
     assert list(members(plan, "00001")) == [f"00000000{number}.png" for number in (4, 5, 6, 7)]
 
 
+def test_what_a_grown_list_had_fetched_is_kept_and_not_asked_for_again(
+    server: PictureServer, plan: PipelinePlan, fetch: Fetch
+) -> None:
+    rows = [{"url": server.url(path)} for path in ("once", "picture/1", "picture/2")]
+    fetch(rows[:2])
+    server.gone = {"once"}
+    counts = fetch(rows)
+    assert (counts.made, counts.rejected) == (3, 0)
+    assert server.asked == {"/once": 1, "/picture/1": 1, "/picture/2": 1}
+    assert members(plan, "00000")["000000000.png"] == picture(5)
+
+
+def test_one_wrong_url_costs_no_other_its_picture(server: PictureServer, fetch: Fetch) -> None:
+    wrong = ["http://xn--a/x", server.url("leads/http://[bad"), "http://127.0.0.1:99999/x"]
+    counts = fetch([{"url": url} for url in (*wrong, server.url("picture/1"))])
+    assert (counts.made, counts.rejected) == (1, 3)
+
+
 @pytest.mark.parametrize("others", [["picture/7"], ["picture/7", "picture/8"]])
 def test_a_place_of_another_list_is_refused(
     server: PictureServer, plan: PipelinePlan, fetch: Fetch, others: list[str]
@@ -181,6 +199,34 @@ def test_without_a_network_no_shard_is_taken_for_done(
     assert outcomes(plan) == []
     server.is_down = False
     assert fetch(rows).made == 3
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (1, 0, 2)])
+def test_a_shard_whose_servers_are_all_dead_keeps_no_other_from_being_fetched(
+    server: PictureServer, plan: PipelinePlan, fetch: Fetch, order: tuple[int, ...]
+) -> None:
+    urls = ["http://127.0.0.1:9/dead", server.url("picture/1"), server.url("picture/2")]
+    counts = fetch([{"url": urls[place]} for place in order], 1)
+    assert (counts.taken, counts.made, counts.rejected) == (3, 2, 1)
+    assert fetch([{"url": urls[place]} for place in order], 1).resumed == 3
+
+
+def test_a_server_that_says_no_shows_that_the_network_is_there(server: PictureServer, fetch: Fetch) -> None:
+    counts = fetch([{"url": "http://127.0.0.1:9/dead"}, {"url": server.url("nothing")}])
+    assert (counts.made, counts.rejected) == (0, 2)
+
+
+def test_a_network_that_goes_away_on_the_way_is_waited_for(
+    server: PictureServer, plan: PipelinePlan, fetch: Fetch
+) -> None:
+    rows = [{"url": server.url(f"picture/{number}")} for number in range(4)]
+    assert fetch(rows[:2], 2).made == 2
+    server.is_down = True
+    with pytest.raises(RetryableError, match="503"):
+        fetch(rows, 2)
+    assert len(outcomes(plan)) == 2
+    server.is_down = False
+    assert fetch(rows, 2).made == 4
 
 
 def test_what_was_rejected_is_asked_for_again_when_it_is_said(

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,17 @@ def test_an_image_that_cannot_be_embedded_is_a_reject_and_is_tried_again(store: 
     gone.write_bytes(picture(50))
     counts = store.embed()
     assert (counts.made, counts.rejected, counts.reused) == (4, 1, 3)
+
+
+def test_a_folder_that_is_gone_costs_the_other_folders_nothing(store: TestStore) -> None:
+    store.some(3)
+    store.put("gone/a.png", picture(50))
+    store.manifest()
+    shutil.rmtree(store.images / "gone")
+    counts = store.embed()
+    assert (counts.taken, counts.made, counts.rejected) == (4, 3, 1)
+    (table,) = store.layout.embedding_rejects(store.plan.model_id).iterdir()
+    assert "autotag manifest" in read_table(table)["reason"][0].as_py()
 
 
 def test_a_file_with_other_bytes_than_the_manifest_says_is_not_embedded(store: TestStore) -> None:

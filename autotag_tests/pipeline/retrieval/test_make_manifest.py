@@ -1,11 +1,12 @@
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from autotag.errors import InUseError, MissingInputError, UsageError
-from autotag.pipeline.retrieval import look_at_files
+from autotag.pipeline.retrieval import look_at_files, make_manifest
 from autotag.pipeline.retrieval.units import store_lock
 from autotag.storage import locks
 from autotag.storage.locks import held
@@ -81,6 +82,24 @@ def test_a_second_run_reads_what_is_new_and_forgets_what_is_gone(store: TestStor
     assert sorted(reads) == ["new.png", "p0001.png"]
     assert (counts.made, counts.reused) == (4, 2)
     assert [row["file"] for row in store.rows()] == ["new.png", "p0001.png", "p0002.png", "p0003.png"]
+
+
+def test_a_folder_that_goes_away_meanwhile_costs_the_others_nothing(
+    store: TestStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.some(2)
+    store.put("gone/a.png", picture(50))
+    list_files = make_manifest.listed_files
+
+    def listed(*given):
+        found = list_files(*given)
+        shutil.rmtree(store.images / "gone")
+        return found
+
+    monkeypatch.setattr(make_manifest, "listed_files", listed)
+    counts = store.manifest()
+    assert (counts.taken, counts.made, counts.rejected) == (3, 2, 1)
+    assert store.rejects() == {"gone/a.png": "read"}
 
 
 def test_a_run_that_changes_nothing_writes_nothing(store: TestStore) -> None:

@@ -9,7 +9,7 @@ from autotag.defs.assets.review.tag_proposals import tag_proposals
 from autotag.defs.assets.target.folder_tags import folder_tags
 from autotag.defs.assets.target.target_embeddings import target_embeddings
 from autotag.defs.folder_run import folder_held
-from autotag.defs.materialized import failures, metadata
+from autotag.defs.materialized import DECISIONS, failures, metadata
 from autotag.defs.partitions import code_version, target_folders
 from autotag.defs.resources.runtime import AutotagRuntime
 
@@ -37,7 +37,7 @@ def catalog_entries(context: dg.AssetExecutionContext, runtime: AutotagRuntime) 
     with failures(), folder_held(context, runtime):
         plan, started = runtime.plan(context), time.perf_counter()
         progress = StepProgress("catalog_entries", 0, [])
-        done, size = _catalogued(plan, key, runtime.settings, progress)
+        done, size, decisions = _catalogued(plan, key, runtime.settings, progress)
         done.counts.seconds = time.perf_counter() - started
         progress.close(done.counts)
     facts = {
@@ -47,6 +47,7 @@ def catalog_entries(context: dg.AssetExecutionContext, runtime: AutotagRuntime) 
         "with tags": done.tagged,
         **({"tags from": done.tags_from} if done.tags_from else {}),
         "images in the catalog": size,
+        DECISIONS: decisions,
     }
     path = place_of_catalog(plan, runtime.settings)
     return dg.MaterializeResult(metadata=metadata(done.counts, model_id=plan.model_id, path=path, **facts))
@@ -54,13 +55,14 @@ def catalog_entries(context: dg.AssetExecutionContext, runtime: AutotagRuntime) 
 
 def _catalogued(
     plan: "PipelinePlan", key: str, settings: "Settings", progress: "StepProgress"
-) -> tuple["CataloguedFolder", int]:
-    """What became of the folder, and how many images the catalog holds now."""
+) -> tuple["CataloguedFolder", int, int]:
+    """What became of the folder, how many images the catalog holds now, and up to which decision it knows them."""
     from autotag.pipeline.catalog_folder import catalog_folder
     from autotag.pipeline.open_folder_catalog import folder_catalog
     from autotag.review.ledger.existing import existing_ledger
 
     with folder_catalog(plan, key, settings) as catalog, existing_ledger(settings, plan.layout) as ledger:
+        decisions = ledger.position() if ledger else 0  # before tags are read: it may know more, never less
         done = catalog_folder(plan, key, catalog, ledger, progress.reached)
         catalog.optimise()
-        return done, catalog.size().images
+        return done, catalog.size().images, decisions
