@@ -20,8 +20,10 @@ AutotagError
 │   ├── InUseError              another process works on the same folder, shard or index
 │   │   └── TagsChangedError    somebody said something of the same images since they were looked at
 │   ├── CatalogUnavailableError the catalog's store does not answer
+│   ├── OverloadedError         too many requests wait for a model
 │   └── WorkerLostError         a worker process died more often than allowed
 └── RejectedImageError          one image that cannot be used: becomes a row in rejects, never leaves the pipeline
+    └── UnknownKindError        it is no image of a kind that is read
 """
 
 
@@ -114,6 +116,22 @@ class CatalogUnavailableError(RetryableError):
     """The store behind the catalog does not answer, or answered that it cannot now."""
 
 
+class OverloadedError(RetryableError):
+    """Too many requests wait for a model, or it is being shut down.
+
+    Attributes:
+        retry_after_s: when it is worth asking again, in seconds.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[type["OverloadedError"], tuple[str, float]]:
+        """Errors travel from workers: pickle rebuilds from the parts, not from the sentence."""
+        return type(self), (str(self), self.retry_after_s)
+
+
 class WorkerLostError(RetryableError):
     """A worker process died more often than allowed."""
 
@@ -134,3 +152,7 @@ class RejectedImageError(AutotagError):
     def __reduce__(self) -> tuple[type["RejectedImageError"], tuple[str, str]]:
         """Errors travel from workers: pickle rebuilds from the parts, not from the sentence."""
         return type(self), (self.stage, self.reason)
+
+
+class UnknownKindError(RejectedImageError):
+    """What was taken for an image is none of a kind that is read."""

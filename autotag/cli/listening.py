@@ -11,12 +11,13 @@ def refuse_taken(host: str, port: int) -> None:
     Raises:
         UsageError: it cannot.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = error.strerror or error
-            raise UsageError(
-                f"--host {host} --port {port}: cannot listen there ({reason}); choose another"
-            ) from error
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, number) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"--host {host} --port {port}: cannot listen there ({reason}); choose another"
+        ) from error

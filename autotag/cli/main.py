@@ -15,6 +15,7 @@ from autotag.cli.demo import demo
 from autotag.cli.discover import discover
 from autotag.cli.evaluate import evaluate
 from autotag.cli.fetch import fetch
+from autotag.cli.keys import keys_app
 from autotag.cli.ledger import ledger_app
 from autotag.cli.manifest import manifest
 from autotag.cli.plain import COMMANDS
@@ -22,6 +23,7 @@ from autotag.cli.progress_file import report_to
 from autotag.cli.review import review_app
 from autotag.cli.sample import sample
 from autotag.cli.search import search
+from autotag.cli.serve import serve
 from autotag.cli.sidecars import sidecars
 from autotag.cli.source import embed_source, segment_source
 from autotag.cli.studio import studio
@@ -41,7 +43,7 @@ app = typer.Typer(
 )
 
 for panel, verbs in {
-    "Start here": (demo, up, studio),
+    "Start here": (demo, up, studio, serve),
     "Archive": (fetch, segment_source, embed_source, build_index),
     "Folders": (process_target, segment_target, embed_target, tag_target),
     "Any directory of images": (*COMMANDS.values(), sidecars, discover),
@@ -51,6 +53,7 @@ for panel, verbs in {
     for verb in verbs:
         app.command(verb.__name__.replace("_", "-"), rich_help_panel=panel)(verb)
 app.add_typer(sample, name="sample", rich_help_panel="Start here")
+app.add_typer(keys_app, name="keys", rich_help_panel="Start here")
 app.add_typer(catalog_app, name="catalog", rich_help_panel="Folders")
 app.add_typer(ledger_app, name="ledger", rich_help_panel="Look and measure")
 app.add_typer(review_app, name="review", rich_help_panel="Look and measure")

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from autotag.cli.listening import refuse_taken
 from autotag.cli.options import Config
 from autotag.cli.plain import Labels, Out, Root, label_settings, open_session
 from autotag.cli.session import Session
+from autotag.domain.loopback import is_loopback
 from autotag.settings import export
 
 FLAGS = {
@@ -38,7 +38,7 @@ def studio(
     session = _opened(root, labels, out, config)
     refuse_taken(host, port)
     session.make_home()
-    if not _is_loopback(host):
+    if not is_loopback(host):
         sys.stderr.write(
             f"{host} is no address of this machine alone: whoever reaches it can decide on tags and start commands\n"
         )
@@ -58,10 +58,3 @@ def _opened(root: Path | None, labels: Path | None, out: Path | None, config: Pa
     for key, value in session.overrides.items():
         export(f"AUTOTAG_{key.replace('.', '__').upper()}", str(value))
     return session
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

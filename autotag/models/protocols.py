@@ -3,7 +3,8 @@
 Law of behaviour, checked by the contract tests for every adapter:
 one result per input, in input order; empty in, empty out; inputs are never changed; the same input gives
 the same output whatever its neighbours in the batch (within float tolerance). Images are RGB uint8
-(height, width, 3), any size from 1x1. The device is an argument, never guessed.
+(height, width, 3), any size from 1x1. The device is an argument, never guessed. One thread at a time may use
+a model; of an embedder, one may embed texts while another embeds images.
 """
 
 from collections.abc import Sequence

@@ -131,7 +131,7 @@ class SourcePictures:
             RetryableError: reading failed.
         """
         if (key := folder_of_shard(region.shard)) is not None:
-            return read_file(self.layout.folder(key), region.key, region.media_id)
+            return read_file(self.layout.pictures(key), region.key, region.media_id)
         manifest = self._manifest(model_id, region.shard)
         row = pc.call_function("index", [manifest["key"]], pc.IndexOptions(pa.scalar(region.key))).as_py()
         if row < 0:

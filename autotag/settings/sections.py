@@ -268,6 +268,11 @@ class Catalog(Section):
         ge=256,
         description="regions from which a vector index pays; fewer are searched one by one",
     )
+    memory_mb: int = Field(
+        default=1000,
+        ge=0,
+        description="most that a serving process holds of an embedded catalog in memory; a larger one is searched on disk",
+    )
     url: str = Field(
         default="", description="of OpenSearch, like https://user:password@host:9200; unused by lancedb"
     )
@@ -309,3 +314,17 @@ class Serve(Section):
         lt=1,
         description="share of queries that have nothing to do with the catalog that may be answered all the same",
     )
+    min_replicas: int = Field(
+        default=1, ge=1, description="Ray Serve: replicas of the API and of each model that are always there"
+    )
+    max_replicas: int = Field(
+        default=4, ge=1, description="Ray Serve: replicas of each under load, as far as the cluster has room"
+    )
+
+    @model_validator(mode="after")
+    def _room_to_grow(self) -> Self:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(
+                f"max_replicas {self.max_replicas} is less than min_replicas {self.min_replicas}"
+            )
+        return self

@@ -19,7 +19,7 @@ from PIL import Image, ImageFile
 
 from autotag.domain.perceptual_hash import HASHED_SIDE_PX, dct_hash
 from autotag.domain.regions import RgbImage
-from autotag.errors import RejectedImageError, RetryableError
+from autotag.errors import RejectedImageError, RetryableError, UnknownKindError
 from autotag.storage.capture_dates import capture_date
 from autotag.storage.colour_profiles import in_srgb
 
@@ -221,13 +221,13 @@ def _guarded(read: Callable[[], Answer]) -> Answer:
             "decode: there is not enough memory for one image; lower [images] max_pixels or [compute] batch_images,"
             " run fewer [ray] actors, or end what else uses memory, then run the step again"
         ) from error
+    except Image.UnidentifiedImageError as error:
+        raise UnknownKindError(_STAGE, f"not an image of a known kind ({', '.join(FORMATS)})") from error
     except Exception as error:  # on damaged files Pillow's readers raise anything
         raise RejectedImageError(_STAGE, _sentence(error)) from error
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
-        return f"not an image of a known kind ({', '.join(FORMATS)})"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"larger than allowed: {error}"
     return f"damaged: {str(error) or type(error).__name__}"

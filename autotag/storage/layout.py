@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from upath import UPath
 
-from autotag.domain.identity import folder_path
+from autotag.domain.identity import INGESTED_KEY, folder_path
 from autotag.errors import UsageError
 
 RESULT_NAMES = frozenset(
@@ -38,6 +38,8 @@ RESULT_NAMES = frozenset(
 """Names directly below a folder's results. A nested folder of such a name gets `RESERVED_MARK` behind its own."""
 
 RESERVED_MARK = "~"
+
+_EXTENSIONS = {"JPEG": "jpg", "TIFF": "tif"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ class Layout:
     target_processed: UPath
     catalog: UPath
     runs: UPath
+    ingested: UPath
     model_cache: Path
     weights: Path
     target_only: str = ""
@@ -241,6 +244,14 @@ class Layout:
         """
         return self.target / _inside(key)
 
+    def pictures(self, key: str) -> UPath:
+        """Where the images of a key of the catalog lie: a folder of the user, or what came in through the API.
+
+        Raises:
+            UsageError: the key leads out of the target root.
+        """
+        return self.ingested if key == INGESTED_KEY else self.folder(key)
+
     def folder_tables(self, key: str) -> FolderTables:
         """Results of a target folder, under its path below the target root; see `results_path`.
 
@@ -260,6 +271,20 @@ class Layout:
     def voter_folders(self, model: str) -> UPath:
         """What is known of the folders that approved voters come from; made again where it is not there."""
         return self.reference / model / ".voter_folders.json"
+
+    @property
+    def ingested_lock(self) -> UPath:
+        """Held while ingested images are put in place or taken away."""
+        return self.ingested / ".changing" / "lock"
+
+    @property
+    def ingested_thumbnails(self) -> UPath:
+        """Directory of small pictures of ingested images, made when they are first asked for; one directory a size in it."""
+        return self.ingested / "thumbnails"
+
+    def ingested_thumbnail(self, media_id: str, long_edge_px: int) -> UPath:
+        """Small picture of an ingested image."""
+        return self.ingested_thumbnails / str(long_edge_px) / thumbnail_name(media_id, long_edge_px)
 
     @property
     def ledger(self) -> UPath:
@@ -306,6 +331,11 @@ class Layout:
         """Names of the clusters of a folder, or without a key of all folders together, that people put aside."""
         return (self.discovery_of_all if key is None else self.discovery(key)) / ".dismissed.json"
 
+    @property
+    def keys(self) -> UPath:
+        """Hashed access keys of the API, where the settings name no other file."""
+        return self.data / "keys.json"
+
     def run_log(self, run: str) -> UPath:
         """What a command did, a line a step."""
         return self.runs / run / "log.txt"
@@ -343,6 +373,16 @@ def crop_name(file: str, region_index: int, box_xyxy_px: tuple[int, int, int, in
     in the name so that a run with other rules never overwrites what the table of the run before refers to.
     """
     return f"{file}/{region_index:03d}_{'-'.join(map(str, box_xyxy_px))}.jpg"
+
+
+def ingested_name(media_id: str, image_format: str) -> str:
+    """Name of an ingested image's file: its content's hash, and an extension for its format, one of `storage.images.FORMATS`."""
+    return f"{media_id}.{_EXTENSIONS.get(image_format, image_format.lower())}"
+
+
+def ingested_tags_name(media_id: str) -> str:
+    """Name of the file with the tags that came with an ingested image."""
+    return f"{media_id}.json"
 
 
 def thumbnail_name(media_id: str, long_edge_px: int) -> str:

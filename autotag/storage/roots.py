@@ -33,6 +33,7 @@ def layout_of(settings: Settings) -> Layout:
         target_processed=root(paths.target_processed, data / "target_processed"),
         catalog=root(paths.catalog, data / "catalog"),
         runs=root(paths.runs, data / "runs"),
+        ingested=root(settings.serve.ingested, data / "ingested"),
         model_cache=_local("model_cache", root(paths.model_cache, UPath(user_cache_dir()))),
         weights=_local("weights", _resolve(paths.weights, settings.base)),
         target_only=settings.target.only,
@@ -51,15 +52,16 @@ def _keep_apart(layout: Layout) -> None:
         "source_shards": layout.source_shards,
         "source_tags": layout.source_tags,
     }
-    for ours in ("source_processed", "reference", "target_processed", "catalog", "runs"):
+    for ours in ("source_processed", "reference", "target_processed", "catalog", "runs", "ingested"):
         written = _parts(getattr(layout, ours))
         for name, root in theirs.items():
             read = _parts(root)
             shorter = min(len(written), len(read))
             hidden = name == "target" and any(part.startswith(".") for part in written[len(read) :])
             if written[:shorter] == read[:shorter] and not hidden:
+                section = "serve" if ours == "ingested" else "paths"
                 raise SettingsError(
-                    f"[paths] {ours} and {name} overlap ({getattr(layout, ours)}, {root}): {name} is only ever read;"
+                    f"[{section}] {ours} and {name} overlap ({getattr(layout, ours)}, {root}): {name} is only ever read;"
                     " give them places of their own"
                 )
 

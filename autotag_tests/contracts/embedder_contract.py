@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -80,6 +81,19 @@ class EmbedderContract:
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-4)
         assert embedder.embed_texts([]).shape == (0, embedder.dim)
         np.testing.assert_allclose(embedder.embed_texts(TEXTS[1:2])[0], vectors[1], atol=self.tolerance)
+
+    def test_one_thread_may_embed_texts_while_another_embeds_crops(self, embedder: Embedder) -> None:
+        if not embedder.embeds_text:
+            return
+        crops, times = mixed_sizes(), 8
+        pictures, words = embedder.embed_images(crops), embedder.embed_texts(TEXTS)
+        with ThreadPoolExecutor(2) as pool:
+            of_crops = pool.submit(lambda: [embedder.embed_images(crops) for _ in range(times)])
+            of_texts = pool.submit(lambda: [embedder.embed_texts(TEXTS) for _ in range(times)])
+            for found in of_crops.result():
+                np.testing.assert_allclose(found, pictures, atol=self.tolerance)
+            for found in of_texts.result():
+                np.testing.assert_allclose(found, words, atol=self.tolerance)
 
     def test_the_fingerprint_is_safe_in_a_file_name(self, embedder: Embedder) -> None:
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{2,99}", embedder.fingerprint)

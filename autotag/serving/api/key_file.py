@@ -1,0 +1,247 @@
+"""The file of access keys: who may read, who may write. Only hashes are stored; a key is seen once, when it is made.
+
+A key has 256 random bits, so its SHA-256 cannot be turned back, and needs neither salt nor stretching.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, Self, get_args
+
+from upath import UPath
+
+from autotag.domain.loopback import is_loopback
+from autotag.errors import MissingInputError, SettingsError, UsageError
+from autotag.settings import Settings
+from autotag.storage.layout import Layout
+from autotag.storage.locks import Lock as FileLock
+from autotag.storage.locks import held
+from autotag.storage.roots import is_local
+from autotag.storage.tables import write_text
+
+Scope = Literal["read", "write"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+PREFIX = "autotag_"
+"""Of every key, so that scanners of leaked secrets can know one."""
+
+LONGEST = 200
+"""Characters that a key may have; longer ones are not even hashed."""
+
+LOOK_S = 1.0
+LOOK_FAR_S = 15.0
+"""How soon a server knows of a key that was added or removed; the second of a file on an object store."""
+
+_NAME_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is stored of a key.
+
+    Attributes:
+        name: who or what it was given to; unique.
+        scopes: what it allows.
+        sha256: of the key's text, hexadecimal.
+        added_at: UTC, ISO 8601.
+    """
+
+    name: str
+    scopes: tuple[Scope, ...]
+    sha256: str
+    added_at: str
+
+
+def keys_path(settings: Settings, layout: Layout) -> UPath:
+    """The file of the settings, or `keys.json` below the data root."""
+    named = settings.serve.keys
+    if not named:
+        return layout.keys
+    if "://" in named:
+        return UPath(named, use_listings_cache=False)
+    return UPath((settings.base / Path(named).expanduser()).resolve())
+
+
+def keys_for(settings: Settings, layout: Layout) -> "Keys":
+    """The keys that a server with these settings asks: beyond loopback one is needed, on it only once there are any.
+
+    Raises:
+        UsageError: other machines reach the address, and there is no key.
+        SettingsError: a file that holds no keys.
+    """
+    host = settings.serve.host
+    keys = Keys.of(keys_path(settings, layout), required=not is_loopback(host))
+    if keys.required and not keys.list():
+        raise UsageError(
+            f"--host {host}: other machines reach that address, and there is no access key yet; make one with"
+            " autotag keys add <name>, or listen on 127.0.0.1"
+        )
+    return keys
+
+
+class Keys:
+    """The keys of a file. A server sees changes of it within `LOOK_S`, or `LOOK_FAR_S`. Threads may share it."""
+
+    def __init__(self, path: UPath, *, required: bool = False) -> None:
+        """Reads nothing yet. `required` means that without any key nobody is let in, instead of everybody."""
+        self._path = path
+        self._lock = Lock()
+        self._keys: tuple[Key, ...] = ()
+        self._version: object = None
+        self._is_near = is_local(path)
+        self._looked_at = -LOOK_FAR_S
+        self._required = required
+
+    @classmethod
+    def of(cls, path: UPath, *, required: bool = False) -> Self:
+        """The keys of a file, read now; of one that is not there, none.
+
+        Raises:
+            SettingsError: a file that holds no keys.
+        """
+        keys = cls(path, required=required)
+        keys.list()
+        return keys
+
+    @property
+    def required(self) -> bool:
+        """Whether a request needs a key. Once there was one, taking it away again does not open the door."""
+        self._look()
+        return self._required
+
+    def allows(self, bearer: str, scope: Scope) -> bool:
+        """Whether the text of a key is one with this scope. Each stored key is compared, in constant time."""
+        key = self.known(bearer)
+        return key is not None and scope in key.scopes
+
+    def known(self, bearer: str) -> Key | None:
+        """The key with this text; None where there is none.
+
+        Raises:
+            SettingsError: the file was damaged since.
+        """
+        self._look()
+        if len(bearer) > LONGEST:
+            return None
+        given = _hash(bearer)
+        found = None
+        for each in self._keys:
+            if hmac.compare_digest(each.sha256.encode(), given.encode()):
+                found = each
+        return found
+
+    def list(self) -> tuple[Key, ...]:
+        """All keys as the file has them now, in the order they were added.
+
+        Raises:
+            SettingsError: a file that holds no keys.
+        """
+        with self._lock:
+            self._read()
+            return self._keys
+
+    def add(self, name: str, scopes: Sequence[str]) -> str:
+        """Make a key; its text is told once, and stored nowhere.
+
+        Raises:
+            UsageError: a name that is empty, too long or taken, or no scope.
+        """
+        name = name.strip()
+        if not name or len(name) > _NAME_LENGTH or not name.isprintable():
+            raise UsageError(
+                f"a key's name is for people to know it by: 1 to {_NAME_LENGTH} characters, not {name[:200]!r}"
+            )
+        if not scopes or not set(scopes) <= set(SCOPES):
+            raise UsageError(
+                f"a key allows something of {', '.join(SCOPES)}, not {', '.join(scopes) or 'nothing'}"
+            )
+        with held(self._file_lock()):
+            keys = self.list()
+            if any(each.name == name for each in keys):
+                raise UsageError(
+                    f"there is a key {name!r} already; remove it first (autotag keys remove), or choose another name"
+                )
+            text = PREFIX + secrets.token_urlsafe(32)
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            ordered: tuple[Scope, ...] = tuple(scope for scope in SCOPES if scope in scopes)
+            self._write((*keys, Key(name, ordered, _hash(text), now)))
+        return text
+
+    def remove(self, name: str) -> None:
+        """Make a key worthless.
+
+        Raises:
+            MissingInputError: there is none of that name.
+        """
+        with held(self._file_lock()):
+            keys = self.list()
+            left = tuple(each for each in keys if each.name != name)
+            if len(left) == len(keys):
+                known = ", ".join(each.name for each in keys) or "none"
+                raise MissingInputError(f"there is no key {name!r}; there is: {known}")
+            self._write(left)
+
+    def _file_lock(self) -> FileLock:
+        return FileLock(self._path.with_name(f"{self._path.name}.lock"), "the file of access keys")
+
+    def _write(self, keys: tuple[Key, ...]) -> None:
+        write_text(self._path, json.dumps({"keys": [asdict(each) for each in keys]}, indent=1) + "\n")
+        self._looked_at = -LOOK_FAR_S
+        if is_local(self._path):
+            with suppress(OSError):  # not ours to chmod, and hashes tell nobody the keys
+                Path(self._path.path).chmod(0o600)
+
+    def _look(self) -> None:
+        """Read the file again if it is not the one that was read; at most so often."""
+        now = time.monotonic()
+        if now - self._looked_at < (LOOK_S if self._is_near else LOOK_FAR_S):
+            return
+        with self._lock:
+            if now - self._looked_at < (LOOK_S if self._is_near else LOOK_FAR_S):
+                return
+            if self._stamp() != self._version:
+                self._read()
+            self._looked_at = time.monotonic()
+
+    def _read(self) -> None:
+        version = self._stamp()
+        self._keys = _parsed(self._path)
+        self._version = version
+        self._required = self._required or bool(self._keys)
+
+    def _stamp(self) -> object:
+        """Changes whenever the file does; None where there is none."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return object()  # unlike any other: what cannot be looked at is read, and that tells why
+        return (found.st_mtime, found.st_size, getattr(found, "st_ino", 0))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _parsed(path: UPath) -> tuple[Key, ...]:
+    try:
+        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["keys"]
+        return tuple(
+            Key(each["name"], tuple(each["scopes"]), each["sha256"].lower(), each["added_at"])
+            for each in entries
+        )
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(
+            f"{path} is no file of access keys ({type(error).__name__}: {error}); restore it, or delete it and make new keys"
+            " with autotag keys add"
+        ) from error

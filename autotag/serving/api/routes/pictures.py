@@ -1,0 +1,93 @@
+"""Pictures of images: a thumbnail, and the objects in it cut out."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+
+from autotag.domain.catalog_entries import CatalogImage
+from autotag.errors import MissingInputError
+from autotag.serving.api.keys import reads
+from autotag.serving.api.of_request import Service
+from autotag.serving.api.routes.catalog import ImageId
+from autotag.serving.api.served_pictures import ServedPictures
+from autotag.serving.api.service import SearchService
+
+JPEG = "image/jpeg"
+LEAST_PX, MOST_PX = 16, 4096
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {JPEG: {"schema": {"type": "string", "format": "binary"}}}},
+    304: {"description": "The picture that the client has is the one."},
+    404: {"description": "No such image or region, or its file is gone or was changed."},
+}
+
+router = APIRouter(tags=["catalog"], dependencies=[Depends(reads)])
+
+IfNoneMatch = Annotated[str, Header()]
+
+
+@router.get(
+    "/images/{image_id}/thumbnail", response_class=Response, responses=_ANSWERS, summary="A small picture"
+)
+def thumbnail(
+    service: Service, request: Request, image_id: ImageId, if_none_match: IfNoneMatch = ""
+) -> Response:
+    """The whole image, upright, as a small JPEG."""
+    image, pictures = service.catalog_image(image_id), _pictures(request, service)
+    tag = f'"{image.media_id[:32]}-{pictures.thumbnail_px}"'
+    return _answer(tag, if_none_match) or _jpeg(pictures.thumbnail(image), tag)
+
+
+@router.get(
+    "/images/{image_id}/crops/{region_index}",
+    response_class=Response,
+    responses=_ANSWERS,
+    summary="An object, cut out",
+)
+def crop(
+    service: Service,
+    request: Request,
+    image_id: ImageId,
+    region_index: Annotated[int, Path(ge=0, le=2**31 - 1, examples=[1])],
+    long_edge_px: Annotated[int, Query(ge=LEAST_PX, le=MOST_PX)] = 512,
+    if_none_match: IfNoneMatch = "",
+) -> Response:
+    """A region of the image as a JPEG, never enlarged; region 0 is the whole image."""
+    image = service.catalog_image(image_id)
+    box = _box(image, region_index)
+    tag = f'"{image.media_id[:32]}-{"-".join(map(str, box))}-{long_edge_px}"'
+    known = _answer(tag, if_none_match)
+    return known or _jpeg(_pictures(request, service).crop(image, box, long_edge_px), tag)
+
+
+def _box(image: CatalogImage, region_index: int) -> tuple[int, int, int, int]:
+    if region_index == 0:
+        return 0, 0, image.width, image.height
+    for each in image.objects:
+        if each.region_index == region_index:
+            return each.box_xyxy_px
+    raise MissingInputError(
+        f"image {image.image_id} has no region {region_index}; GET /images/{image.image_id} lists those it has"
+    )
+
+
+def _pictures(request: Request, service: SearchService) -> ServedPictures:
+    state = request.app.state
+    if not hasattr(state, "pictures"):
+        state.pictures = ServedPictures(service.plan, service.settings.review.thumbnail_px)
+    return state.pictures
+
+
+def _answer(tag: str, if_none_match: str) -> Response | None:
+    """That the client has the picture; None where it has not."""
+    given = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return Response(status_code=304, headers=_headers(tag)) if tag in given or "*" in given else None
+
+
+def _jpeg(data: bytes, tag: str) -> Response:
+    return Response(data, media_type=JPEG, headers=_headers(tag))
+
+
+def _headers(tag: str) -> dict[str, str]:
+    # An image id names a place: another file may lie there later, so a client asks each time whether its picture still holds.
+    return {"ETag": tag, "Cache-Control": "private, no-cache"}
