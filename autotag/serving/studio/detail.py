@@ -25,6 +25,8 @@ LONG_EDGE_PX = 1280
 VOTERS_SHOWN = 6
 VOTER_PX = 200
 PICTURES_KEPT = 32
+CAME_FROM = "came-from"
+"""Of the session: what `Back` restores, where somebody came from another view: that, and what its fields said."""
 
 
 def detail(bench: Workbench, chosen: Choices, view: FolderView, file: str) -> None:
@@ -194,6 +196,7 @@ def _source_pictures(places: str, _bench: Workbench) -> SourcePictures:
 
 def _back() -> None:
     st.query_params.pop("image", None)
+    st.session_state.update(st.session_state.pop(CAME_FROM, {}))
 
 
 def _go(file: str) -> None:

@@ -19,3 +19,11 @@ def media_address(jpeg: UPath, place: str) -> str:
     except MediaFileStorageError:
         return ""
     return address.removeprefix("/")
+
+
+def jpeg_address(jpeg: bytes, place: str) -> str:
+    """The same for a JPEG in memory; empty where there is none."""
+    if not jpeg:
+        return ""
+    address = runtime.get_instance().media_file_mgr.add(jpeg, "image/jpeg", place)
+    return address.removeprefix("/")

@@ -8,7 +8,7 @@ import streamlit as st
 from autotag.errors import AutotagError, MissingInputError
 from autotag.serving.studio.chips import STYLE, plain_markdown
 from autotag.serving.studio.commands import command_panel
-from autotag.serving.studio.detail import detail
+from autotag.serving.studio.detail import CAME_FROM, detail
 from autotag.serving.studio.learning import learning
 from autotag.serving.studio.new_tags import new_tags
 from autotag.serving.studio.overview import overview
@@ -17,7 +17,7 @@ from autotag.serving.studio.sidebar import URL, Choices, choices, places, settin
 from autotag.serving.studio.undo import FAILED
 from autotag.serving.studio.workbench import Workbench
 
-VIEWS = ("Review", "New tags?", "Folders", "Learning")
+VIEWS = ("Review", "Search", "New tags?", "Folders", "Learning")
 
 
 def page() -> None:
@@ -43,6 +43,11 @@ def _view(bench: Workbench, chosen: Choices) -> None:
     view = st.segmented_control(
         "View", VIEWS, default="Review", required=True, key="view", bind=URL, label_visibility="collapsed"
     )
+    if view == "Search":
+        from autotag.serving.studio.search import search
+
+        search(bench, chosen.overrides)
+        return
     if view == "Folders":
         overview(bench, chosen.minimum)
         return
@@ -67,6 +72,7 @@ def _view(bench: Workbench, chosen: Choices) -> None:
     if "image" in st.query_params:
         detail(bench, chosen, folder, st.query_params["image"])
     else:
+        st.session_state.pop(CAME_FROM, None)  # what is opened from the grid goes back to it
         review(bench, chosen, folder)
 
 

@@ -1,7 +1,8 @@
 """The grid: six cards a row, one a group of look-alikes, with what is proposed and what was approved."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil
 
@@ -25,6 +26,24 @@ CARDS_A_PAGE = 12
 """What a screen shows: whoever approves all of a page has seen all of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class PageButton:
+    """A decision about all that a page shows; the one with a shortcut stands out."""
+
+    name: str
+    label: str
+    on_click: Callable[[Workbench, Sequence[DrawnImage], LiveStandings], None]
+    shortcut: str | None = None
+    help: str | None = None
+
+
+PAGE_BUTTONS = (
+    PageButton("approve-all", "Approve all over threshold", approve, shortcut="a"),
+    PageButton("reject-rest", "Reject the rest", reject, help="All that is shown here and not approved"),
+    PageButton("clear", "Clear", clear, help="Take back decisions on this page"),
+)
+
+
 def review(bench: Workbench, chosen: Choices, view: FolderView) -> None:
     """Filters, the page of cards, and what can be done with all of them."""
     live = bench.live(view)
@@ -42,9 +61,9 @@ def review(bench: Workbench, chosen: Choices, view: FolderView) -> None:
         number = _page(pages)
     shown = cards[(number - 1) * CARDS_A_PAGE : number * CARDS_A_PAGE]
     drawn = [drawn_image(view, numbers, chosen.minimum, live) for numbers in shown]
-    for column, button in zip(bar, (_approve_all, _reject_rest, _clear), strict=False):
+    for column, button in zip(bar, PAGE_BUTTONS, strict=False):
         with column:
-            button(bench, drawn, live)
+            _page_button(button, bench, drawn, live)
     with bar[3]:
         undo_button(bench)
     st.caption(
@@ -87,36 +106,17 @@ def _say_what_is_missing(view: FolderView) -> None:
         st.warning(plain_markdown(" ".join(view.outdated)))
 
 
-def _approve_all(bench: Workbench, drawn: Sequence[DrawnImage], live: LiveStandings) -> None:
+def _page_button(
+    what: PageButton, bench: Workbench, drawn: Sequence[DrawnImage], live: LiveStandings
+) -> None:
     st.button(
-        "Approve all over threshold",
-        key=f"approve-all-{_name(drawn)}",
-        type="primary",
-        shortcut="a",
+        what.label,
+        key=f"{what.name}-{_name(drawn)}",
+        type="primary" if what.shortcut else "secondary",
+        shortcut=what.shortcut,
         width="stretch",
-        on_click=approve,
-        args=(bench, drawn, live),
-    )
-
-
-def _reject_rest(bench: Workbench, drawn: Sequence[DrawnImage], live: LiveStandings) -> None:
-    st.button(
-        "Reject the rest",
-        key=f"reject-rest-{_name(drawn)}",
-        width="stretch",
-        help="All that is shown here and not approved",
-        on_click=reject,
-        args=(bench, drawn, live),
-    )
-
-
-def _clear(bench: Workbench, drawn: Sequence[DrawnImage], live: LiveStandings) -> None:
-    st.button(
-        "Clear",
-        key=f"clear-{_name(drawn)}",
-        width="stretch",
-        help="Take back decisions on this page",
-        on_click=clear,
+        help=what.help,
+        on_click=what.on_click,
         args=(bench, drawn, live),
     )
 

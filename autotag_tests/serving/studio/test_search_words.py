@@ -1,0 +1,44 @@
+from autotag.catalog.protocol import CatalogSize
+from autotag.domain.catalog_filters import CatalogFilter
+from autotag.search.answers import SearchAnswer, SearchHit
+from autotag.serving.studio.search_engine import Facets
+from autotag.serving.studio.search_query import HITS_A_PAGE, Asked, Example, Leaning, Turning
+from autotag.serving.studio.search_words import answer_told, nothing_told
+
+SIZE = Facets((), (), CatalogSize(1234, 5678, 0))
+HIT = SearchHit("i", "m", "f", "a.jpg", 1, 1, (), None, None, 0.5)
+EXAMPLE = Example("catalog", "i", "f", "a.jpg", "m")
+
+
+def told(asked: Asked, cut: float | None = None, *, nearest: bool = False, pages: int = 1) -> str:
+    turning = Turning(asked, ("",) * pages, nearest)
+    return answer_told(asked, SearchAnswer((HIT, HIT), cut, 0.5), cut, turning, SIZE)
+
+
+def test_an_answer_tells_how_many_of_how_many_in_which_order() -> None:
+    assert told(Asked()) == "1 to 2 of a catalog of 1,234 images, 5,678 objects · newest first"
+    assert told(Asked("dog"), pages=2).startswith(f"{HITS_A_PAGE + 1} to {HITS_A_PAGE + 2} of")
+    assert "nearest first" in told(Asked("dog"))
+    assert "1 filter" in told(Asked(where=CatalogFilter("trip")))
+
+
+def test_what_scores_mean_is_told() -> None:
+    assert "under 0.300 may be chance" in told(Asked("dog"), 0.3)
+    assert "all the same" in told(Asked("dog"), 0.3, nearest=True)
+    assert "mixed" in told(Asked("dog", leaning=Leaning((EXAMPLE,))))
+    assert "mixed" not in told(Asked(leaning=Leaning((EXAMPLE,))))
+
+
+def test_the_cut_is_explained_where_nothing_stands_out() -> None:
+    answer = SearchAnswer((), 0.25, 0.125)
+    said = nothing_told(Asked("dog"), answer, SIZE, 0.05)
+    assert all(part in said for part in ("0.125", "0.250", "95%", "these words"))
+    assert "this picture" in nothing_told(Asked(leaning=Leaning((EXAMPLE,))), answer, SIZE, 0.05)
+
+
+def test_an_empty_catalog_is_told_from_filters_that_nothing_passes() -> None:
+    nothing = SearchAnswer((), None, None)
+    empty = Facets((), (), CatalogSize(0, 0, 0))
+    assert "empty" in nothing_told(Asked(where=CatalogFilter("trip")), nothing, empty, 0.05)
+    assert "2 filters are set" in nothing_told(Asked(where=CatalogFilter("a", ("b",))), nothing, SIZE, 0.05)
+    assert "Nothing found" in nothing_told(Asked(), nothing, None, 0.05)
