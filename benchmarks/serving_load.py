@@ -39,7 +39,7 @@ class LoadRequest:
         rare: a tag that one image in a hundred has.
         pictures: image files.
         queries: requests of each kind, one after another.
-        clients: that ask at a time, for `seconds`.
+        clients: that ask known words at a time, for `seconds`.
         images: to ingest, by `ingest_clients` at a time.
         soak_minutes: with more than 0 only the mixed load runs, for so long.
         first_number: of new queries and pictures: no two runs on a catalog may have the same.

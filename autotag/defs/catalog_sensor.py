@@ -7,7 +7,7 @@ was gone, and forgotten, and is back. Decisions are read from the ledger, whose 
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,31 +55,15 @@ UNFINISHED = [
 def stale_catalog_sensor(context: dg.SensorEvaluationContext, runtime: AutotagRuntime) -> dg.SensorResult:
     """Folders that were tagged and did not reach the catalog are brought in, and those with later decisions again."""
     from autotag.pipeline.plan import plan_of
-    from autotag.storage.fingerprints import fingerprint
 
     instance, settings, deadline_s = context.instance, runtime.settings, time.monotonic() + TICK_BUDGET_S
+    partitions = set(instance.get_dynamic_partitions(str(target_folders.name)))
     try:
         plan = plan_of(settings)
-        memory = _noticed(_Memory.of(context.cursor), instance, plan, settings)
+        memory = _noticed(_Memory.of(context.cursor), instance, plan, settings, partitions)
     except AutotagError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    behind = _behind(instance) | {key: f"decision {number}" for key, number in memory.waiting.items()}
-    partitions = set(instance.get_dynamic_partitions(str(target_folders.name)))
-    runs: list[dg.RunRequest] = []
-    unasked: list[Unasked] = []
-    for key in sorted(behind.keys() & partitions):
-        if len(runs) == MAX_RUNS_A_TICK or time.monotonic() > deadline_s:
-            break
-        if not plan.layout.folder(key).is_dir():  # about to be retired
-            continue
-        state = fingerprint(folder=key, since=behind[key], model_id=plan.model_id)
-        last = Unasked.UNDER_WAY if _is_under_way(instance, key) else ""
-        last = last or last_run(instance, STATE_TAG, state, again_after_success=False)
-        if isinstance(last, Unasked):
-            unasked.append(last)
-            memory.waiting.pop(key if last is Unasked.LEFT else "", None)
-        else:
-            runs.append(dg.RunRequest(f"{state}:{last}", partition_key=key, tags={STATE_TAG: state}))
+    runs, unasked = _asked(instance, plan, memory, partitions, deadline_s)
     return dg.SensorResult(
         run_requests=runs,
         cursor=memory.to_cursor(),
@@ -87,17 +71,71 @@ def stale_catalog_sensor(context: dg.SensorEvaluationContext, runtime: AutotagRu
     )
 
 
-@dataclass(frozen=True, slots=True)
+def _asked(
+    instance: dg.DagsterInstance,
+    plan: "PipelinePlan",
+    memory: "_Memory",
+    partitions: Collection[str],
+    deadline_s: float,
+) -> tuple[list[dg.RunRequest], list[Unasked]]:
+    """Runs that are due, and why others are not; `memory` learns what is done, and where the next tick goes on."""
+    runs: list[dg.RunRequest] = []
+    unasked: list[Unasked] = []
+    behind = _behind(instance)
+    due = sorted((behind.keys() | memory.waiting.keys()) & set(partitions))
+    after, memory.after = memory.after, ""
+    for key in [*(key for key in due if key > after), *(key for key in due if key <= after)]:
+        since = _since(instance, key, behind, memory)
+        asked = since and plan.layout.folder(key).is_dir() and _request(instance, plan, key, since)
+        if isinstance(asked, dg.RunRequest):
+            runs.append(asked)
+        elif asked:
+            unasked.append(asked)
+            memory.waiting.pop(key if asked is Unasked.LEFT else "", None)
+        if len(runs) == MAX_RUNS_A_TICK or time.monotonic() > deadline_s:
+            memory.after = key
+            break
+    return runs, unasked
+
+
+def _since(
+    instance: dg.DagsterInstance, key: str, behind: Mapping[str, str], memory: "_Memory"
+) -> str | None:
+    """What made a folder's entries stale; None where they are not, or not any more."""
+    number = memory.waiting.get(key)
+    if number is not None and _decisions_of(instance, key) < number:
+        return f"decision {number}"
+    memory.waiting.pop(key, None)
+    return behind.get(key)
+
+
+def _request(
+    instance: dg.DagsterInstance, plan: "PipelinePlan", key: str, since: str
+) -> dg.RunRequest | Unasked:
+    from autotag.storage.fingerprints import fingerprint
+
+    if _is_under_way(instance, key):
+        return Unasked.UNDER_WAY
+    state = fingerprint(folder=key, since=since, model_id=plan.model_id)
+    last = last_run(instance, STATE_TAG, state, again_after_success=False)
+    if isinstance(last, Unasked):
+        return last
+    return dg.RunRequest(f"{state}:{last}", partition_key=key, tags={STATE_TAG: state})
+
+
+@dataclass(slots=True)
 class _Memory:
     """What one tick leaves to the next.
 
     Attributes:
         walk: how far folders were searched for decisions.
         waiting: folders whose decisions are not in the catalog yet, with the number of the last one.
+        after: the folder that was looked at last, where the time did not suffice for all; the next tick goes on behind it.
     """
 
     walk: "Walk"
     waiting: dict[str, int] = field(default_factory=dict)
+    after: str = ""
 
     @classmethod
     def of(cls, cursor: str | None) -> "_Memory":
@@ -107,29 +145,36 @@ class _Memory:
         try:
             told = json.loads(cursor or "{}")
             walk = Walk(int(told["walk"]["through"]), int(told["walk"]["to"]), str(told["walk"]["after"]))
-            return cls(walk, {str(key): int(number) for key, number in told["waiting"].items()})
+            waiting = {str(key): int(number) for key, number in told["waiting"].items()}
+            return cls(walk, waiting, str(told.get("after", "")))
         except (ValueError, TypeError, KeyError, AttributeError):
             return cls(Walk())
 
     def to_cursor(self) -> str:
-        return json.dumps({"walk": asdict(self.walk), "waiting": self.waiting})
+        return json.dumps(asdict(self))
 
 
 def _noticed(
-    memory: _Memory, instance: dg.DagsterInstance, plan: "PipelinePlan", settings: "Settings"
+    memory: _Memory,
+    instance: dg.DagsterInstance,
+    plan: "PipelinePlan",
+    settings: "Settings",
+    partitions: Collection[str],
 ) -> _Memory:
-    """With folders that people have decided about since, and without those whose decisions the catalog knows by now."""
+    """With folders that people have decided about since."""
     from autotag.pipeline.decided_folders import decided_folders
     from autotag.review.ledger.existing import existing_ledger
 
-    walk, waiting = memory.walk, dict(memory.waiting)
+    # Those that wait come first: the cursor stays small, and a folder is searched again where it was decided about later.
+    # One that is not there may be back some day: it keeps nobody waiting.
+    if len(memory.waiting.keys() & set(partitions)) >= MAX_RUNS_A_TICK:
+        return memory
     with existing_ledger(settings, plan.layout) as ledger:
-        # Those that wait come first: the cursor stays small, and a folder is searched again where it was decided about later.
-        if ledger is not None and len(waiting) < MAX_RUNS_A_TICK:
-            found, walk = decided_folders(plan, ledger, _entered(instance), walk, SEARCH_BUDGET_S)
-            waiting |= dict.fromkeys(found, max(walk.through, walk.to))
-    known = {key: _decisions_of(instance, key) for key in waiting}
-    return _Memory(walk, {key: number for key, number in waiting.items() if known[key] < number})
+        if ledger is None:
+            return memory
+        found, walk = decided_folders(plan, ledger, _entered(instance), memory.walk, SEARCH_BUDGET_S)
+    waiting = memory.waiting | dict.fromkeys(found, max(walk.through, walk.to))
+    return _Memory(walk, waiting, memory.after)
 
 
 def _entered(instance: dg.DagsterInstance) -> Mapping[str, int]:

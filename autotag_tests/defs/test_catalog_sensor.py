@@ -1,5 +1,6 @@
 """Folders that a run left out of the catalog, and decisions of afterwards, reach it by the sensor."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 
 from autotag.catalog.lance.catalog import LanceCatalog
 from autotag.catalog.open import open_catalog
-from autotag.defs import materialized
+from autotag.defs import catalog_sensor, materialized
+from autotag.defs.asked_runs import Unasked
 from autotag.defs.catalog_sensor import stale_catalog_sensor
 from autotag.defs.resources.runtime import AutotagRuntime
 from autotag.defs.retired_folders import forget_gone, gone_folders
@@ -32,15 +34,15 @@ class Sensor:
     def __init__(self, room: Room, settings_file: Path) -> None:
         self.room = room
         self._runtime = AutotagRuntime(config=str(settings_file))
-        self._cursor: str | None = None
+        self.cursor: str | None = None
 
     def tick(self) -> dg.SensorResult:
         with dg.build_sensor_context(
-            self.room.instance, self._cursor, resources={"runtime": self._runtime}
+            self.room.instance, self.cursor, resources={"runtime": self._runtime}
         ) as context:
             result = stale_catalog_sensor(context)
         assert isinstance(result, dg.SensorResult)
-        self._cursor = result.cursor
+        self.cursor = result.cursor
         return result
 
     def requests(self) -> list[dg.RunRequest]:
@@ -122,6 +124,36 @@ def test_a_decision_reaches_the_catalog_and_is_asked_for_once(
     assert sensor.execute() == ["trip"]
     assert tags_in_catalog(settings, plan)["p002.png"][0] == "a word of mine"
     assert sensor.requests() == []
+
+
+def test_folders_that_are_gone_keep_no_decision_about_others_waiting(
+    room: Room, sensor: Sensor, settings: Settings, plan: PipelinePlan
+) -> None:
+    assert room.tag_folder("trip").success
+    catalog = open_catalog(settings, plan.layout, plan.model_id, DIM, create=False)
+    image = catalog.page()[0]
+    catalog.close()
+    with TagLedger.open(ledger_url(settings, plan.layout)) as ledger:
+        ledger.decide([Decision(image.media_id, "a word of mine", Action.ADD)], "anna")
+    gone = {f"gone{number}": 10**6 for number in range(catalog_sensor.MAX_RUNS_A_TICK)}
+    sensor.cursor = json.dumps({"walk": {"through": 0, "to": 0, "after": ""}, "waiting": gone})
+    assert sensor.execute() == ["trip"]
+
+
+@pytest.mark.parametrize("why", [Unasked.LEFT, Unasked.PAUSED])
+def test_folders_that_failed_do_not_use_up_the_time_of_those_behind_them(
+    room: Room, sensor: Sensor, folders: Folders, monkeypatch: pytest.MonkeyPatch, why: Unasked
+) -> None:
+    keys = [f"failed{number}" for number in range(6)] + ["later"]
+    for key in keys:
+        folders.simple(key, 1)
+        room.instance.report_runless_asset_event(dg.AssetMaterialization("folder_tags", partition=key))
+    room.instance.add_dynamic_partitions("target_folders", keys)
+    answers = iter([why] * 6 + ["first"])
+    monkeypatch.setattr(catalog_sensor, "last_run", lambda *_, **__: next(answers))
+    monkeypatch.setattr(catalog_sensor, "TICK_BUDGET_S", -1.0)  # suffices for one folder
+    asked = [key for _ in keys for each in sensor.requests() if (key := each.partition_key)]
+    assert asked == ["later"]
 
 
 def test_folders_that_are_no_partitions_are_left_alone(room: Room, sensor: Sensor) -> None:

@@ -2,29 +2,21 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 from upath import UPath
 
-from autotag.catalog.lance.columns import REGION_ID
+from autotag.catalog.lance.caches import index_cache_mb
 from autotag.catalog.lance.failures import until_nobody_was_faster
 from autotag.catalog.lance.followed_regions import FollowedRegions
 from autotag.catalog.lance.nearest import nearest_rows
 from autotag.catalog.lance.predicates import is_one_of, matching
-from autotag.catalog.lance.reading import (
-    Standing,
-    added_at,
-    counted_tags,
-    page_of,
-    rows_of_images,
-    sampled,
-    standing,
-)
+from autotag.catalog.lance.reading import added_at, counted_tags, page_of, rows_of_images, sampled
 from autotag.catalog.lance.regions_table import FRESHNESS, RegionsTable
-from autotag.catalog.lance.rows import drawn_edition, to_hits, to_images, to_table, vectors_of
+from autotag.catalog.lance.rows import to_hits, to_images, vectors_of
 from autotag.catalog.lance.upkeep import index_rows, tidy
 from autotag.catalog.lance.write_lock import WriteLock
+from autotag.catalog.lance.writing import delete_images, write_images
 from autotag.catalog.protocol import (
     Capabilities,
     CatalogHit,
@@ -35,7 +27,7 @@ from autotag.catalog.protocol import (
     Vectors,
 )
 from autotag.catalog.resident.followed_store import Change
-from autotag.catalog.resident.resident_regions import ResidentRegions, memory_mb_of
+from autotag.catalog.resident.resident_regions import ResidentRegions
 from autotag.catalog.rules import check_images, check_search
 from autotag.domain.catalog_entries import CatalogImage
 from autotag.domain.catalog_filters import CatalogFilter
@@ -65,7 +57,7 @@ class LanceCatalog:
             model_id: of all vectors.
             dim: their length.
             index_from: regions from which `optimise` builds indices.
-            memory_mb: most that `warm_up` holds in memory; it leaves a larger catalog on disk.
+            memory_mb: most that is held in memory after `warm_up`; a larger catalog, or one that grows larger, is searched on disk.
             create: make it where there is none.
 
         Raises:
@@ -77,7 +69,8 @@ class LanceCatalog:
         self._index_from = index_from
         self._memory_mb = memory_mb
         self._resident: ResidentRegions | None = None
-        self._regions = RegionsTable(root, model_id, dim)
+        self._cache_mb = index_cache_mb(memory_mb)
+        self._regions = RegionsTable(root, model_id, dim, cache_mb=self._cache_mb)
         self._lock = WriteLock(root)
         if create:
             self._regions.make()
@@ -106,45 +99,29 @@ class LanceCatalog:
         return UpsertOutcome(len(images) - known, known, objects)
 
     def _write(self, images: Sequence[CatalogImage], *, alone: bool) -> tuple[int, Change]:
-        """Write images; how many of them were there before, and what changed."""
-        own = is_one_of("image_id", [image.image_id for image in images])
         with self._regions.answering() as table:
-            table.checkout_latest()
-            known = standing(table, own)
-            ready = [
-                replace(image, added_at=known[image.image_id].added_at) if image.image_id in known else image
-                for image in images
-            ]
-            merge = table.merge_insert(REGION_ID).when_matched_update_all().when_not_matched_insert_all()
-            if not alone or any(_loses_objects(image, known) for image in images):
-                merge = merge.when_not_matched_by_source_delete(
-                    own
-                )  # reads all ids: seconds in a large catalog
-            editions = [drawn_edition() for _ in ready]
-            done = merge.execute(to_table(ready, editions, self._regions.model_id, self._regions.dim))
-        return len(known), Change(done.version, editions, ready)
+            return write_images(table, images, self._regions.model_id, self._regions.dim, alone=alone)
 
     def delete(self, image_ids: Collection[str]) -> int:
         """See `Catalog.delete`."""
         if not image_ids:
             return 0
         with self._lock.held():
-            written = until_nobody_was_faster(lambda: self._delete(is_one_of("image_id", set(image_ids))))
+            written = until_nobody_was_faster(lambda: self._delete(image_ids))
+        if written is None:
+            return 0
         self._take_in(written)
         return len(written.gone)
 
-    def _delete(self, own: str) -> Change:
+    def _delete(self, image_ids: Collection[str]) -> Change | None:
         with self._regions.answering() as table:
-            table.checkout_latest()
-            known = standing(table, own)
-            version = table.delete(own).version if known else table.version
-        return Change(version, gone=list(known))
+            return delete_images(table, image_ids)
 
     def get(self, image_ids: Sequence[str]) -> list[CatalogImage | None]:
         """See `Catalog.get`."""
         if not image_ids:
             return []
-        if resident := self._resident:
+        if resident := self._in_memory():
             return resident.get(image_ids)
         with self._regions.answering() as table:
             found = {image.image_id: image for image in to_images(rows_of_images(table, image_ids))}
@@ -161,7 +138,7 @@ class LanceCatalog:
     ) -> list[CatalogHit]:
         """See `Catalog.search`."""
         check_search(vector, k, self._regions.dim, MAX_K)
-        if resident := self._resident:
+        if resident := self._in_memory():
             return resident.search(vector, k, sought, where)
         narrows = where is not None and where != _EVERYTHING
         with self._regions.answering() as table:
@@ -170,7 +147,7 @@ class LanceCatalog:
 
     def count(self, where: CatalogFilter | None = None) -> int:
         """See `Catalog.count`."""
-        if resident := self._resident:
+        if resident := self._in_memory():
             return resident.count(where)
         with self._regions.answering() as table:
             return table.count_rows(matching(where, "image"))
@@ -183,7 +160,7 @@ class LanceCatalog:
 
     def tags(self, where: CatalogFilter | None = None, limit: int = 1000) -> list[TagCount]:
         """See `Catalog.tags`."""
-        if resident := self._resident:
+        if resident := self._in_memory():
             return resident.tags(where, limit)
         with self._regions.answering() as table:
             return counted_tags(table, matching(where, "image"))[:limit]
@@ -202,23 +179,26 @@ class LanceCatalog:
 
     def warm_up(self) -> None:
         """See `Catalog.warm_up`."""
-        if self._resident is None and self._fits():
-            store = FollowedRegions(self._root, self._regions.model_id, self._regions.dim)
-            self._resident = ResidentRegions(store, self._regions.dim, FRESHNESS.total_seconds())
+        if self._resident is None and self._memory_mb:
+            store = FollowedRegions(self._root, self._regions.model_id, self._regions.dim, self._cache_mb)
+            fresh_for_s = FRESHNESS.total_seconds()
+            self._resident = ResidentRegions(store, self._regions.dim, fresh_for_s, self._memory_mb)
+            self._in_memory()
 
     def optimise(self) -> None:
         """See `Catalog.optimise`."""
         until_nobody_was_faster(self._tidy)
-        if self._resident is not None and not self._fits():
-            self._resident = None
 
     def _tidy(self) -> None:
         with self._regions.answering() as table:
             tidy(table, self._index_from)
 
-    def _fits(self) -> bool:
-        with self._regions.answering() as table:
-            return memory_mb_of(table.count_rows(), self._regions.dim) <= self._memory_mb
+    def _in_memory(self) -> ResidentRegions | None:
+        """What answers from memory; None where the catalog does not fit there, or does not any more."""
+        resident = self._resident
+        if resident is not None and resident.has_outgrown():
+            self._resident = resident = None
+        return resident
 
     def _take_in(self, written: Change) -> None:
         """What is written is written: where the store does not answer now, the next search looks again."""
@@ -230,8 +210,3 @@ class LanceCatalog:
         """See `Catalog.close`."""
         self._resident = None
         self._regions.close()
-
-
-def _loses_objects(image: CatalogImage, known: dict[str, Standing]) -> bool:
-    before = known.get(image.image_id)
-    return before is not None and not before.regions <= {0, *(each.region_index for each in image.objects)}

@@ -10,6 +10,8 @@ SCHEMA_VERSION = "2"
 
 MODEL_KEY = b"autotag.model_id"
 SCHEMA_KEY = b"autotag.catalog_schema"
+STAMP_KEY = b"autotag.stamp"
+"""Drawn when the table is made: its versions are counted from 1, as were those of one that lay in its place before."""
 
 REGION_ID = "region_id"
 EMBEDDING = "embedding"
@@ -41,7 +43,12 @@ WHOLE = (*SHOWN, EDITION, EMBEDDING)
 """What images are put together from."""
 
 
-def table_schema(model_id: str, dim: int) -> pa.Schema:
+def stamp_of(schema: pa.Schema) -> str:
+    """Which table it is; empty for those made before there were stamps."""
+    return (schema.metadata or {}).get(STAMP_KEY, b"").decode()
+
+
+def table_schema(model_id: str, dim: int, stamp: str = "") -> pa.Schema:
     """All columns.
 
     `below` holds the keys of the folder and of those above it, `class_steps` what `class_marks` says of the image's objects,
@@ -70,7 +77,8 @@ def table_schema(model_id: str, dim: int) -> pa.Schema:
         (EMBEDDING, pa.list_(pa.float32(), dim)),
     ]
     fields = [pa.field(name, kind, nullable=False) for name, kind in columns]
+    facts = {MODEL_KEY: model_id, SCHEMA_KEY: SCHEMA_VERSION} | ({STAMP_KEY: stamp} if stamp else {})
     return pa.schema(
         [*fields, pa.field("taken_at", _AT)],
-        metadata={MODEL_KEY: model_id.encode(), SCHEMA_KEY: SCHEMA_VERSION.encode()},
+        metadata={key: fact.encode() for key, fact in facts.items()},
     )

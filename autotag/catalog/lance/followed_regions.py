@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 from upath import UPath
 
-from autotag.catalog.lance.columns import EDITION, IMAGE_KIND, WHOLE
+from autotag.catalog.lance.columns import EDITION, IMAGE_KIND, WHOLE, stamp_of
 from autotag.catalog.lance.reading import read
 from autotag.catalog.lance.regions_table import RegionsTable
 from autotag.catalog.lance.rows import to_editions
@@ -19,25 +19,31 @@ IMAGES_A_READ = 1000
 class FollowedRegions:
     """See `FollowedStore`. It has a handle of its own, which moves on only when it is told to."""
 
-    def __init__(self, root: UPath, model_id: str, dim: int) -> None:
+    def __init__(self, root: UPath, model_id: str, dim: int, cache_mb: int) -> None:
         """The arguments are those of `RegionsTable`."""
         never: timedelta | None = None
-        self._regions = RegionsTable(root, model_id, dim, freshness=never)
-        self._version = 0
+        self._regions = RegionsTable(root, model_id, dim, never, cache_mb)
+        self._state = ("", 0)
 
     def changed(self) -> bool:
         """See `FollowedStore.changed`."""
         with self._regions.answering() as table:
             table.checkout_latest()
-            before, self._version = self._version, table.version
-        return self._version != before
+            before, self._state = self._state, (stamp_of(table.schema), table.version)
+        return self._state != before
 
     def moved_by(self, change: Change) -> bool:
         """See `FollowedStore.moved_by`."""
-        if change.version != self._version + 1:
+        stamp, version = self._state
+        if (change.stamp, change.version) != (stamp, version + 1):
             return False
-        self._version = change.version
+        self._state = (stamp, change.version)
         return True
+
+    def regions(self) -> int:
+        """See `FollowedStore.regions`."""
+        with self._regions.answering() as table:
+            return table.count_rows()
 
     def editions(self) -> Editions:
         """See `FollowedStore.editions`."""

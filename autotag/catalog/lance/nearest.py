@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from autotag.catalog.lance.columns import EMBEDDING, REGION_ID, SHOWN
@@ -20,8 +21,8 @@ CANDIDATES = 200
 LEAST_REFINEMENT, MOST_REFINEMENT = 4, 20
 """Regions that the index proposes, whose own vectors then decide: `CANDIDATES`, within these multiples of those wanted."""
 
-SPARE = 5
-"""More than were asked for: of equal scores at the end, those with the lower ids are wanted."""
+SPARE, MOST_SPARE, SPARE_GROWTH = 5, 1000, 8
+"""More than were asked for: of equal scores at the end, those with the lower ids are wanted. More again while all of them are equal."""
 
 
 def nearest_rows(table: "LanceTable", vector: Vectors, k: int, condition: str, *, narrows: bool) -> pa.Table:
@@ -35,12 +36,30 @@ def nearest_rows(table: "LanceTable", vector: Vectors, k: int, condition: str, *
         narrows: the condition may leave few rows.
     """
     passing = table.count_rows(condition) if narrows else None
-    if passing is not None and passing <= EXACT_ROWS:
-        return _exactly(table, vector, k + SPARE, condition)
-    query = _query(table, vector, k + SPARE, condition).select([*SHOWN, "_distance"])
-    refinement = max(LEAST_REFINEMENT, min(MOST_REFINEMENT, CANDIDATES // (k + SPARE)))
+    is_exact = passing is not None and passing <= EXACT_ROWS
+    spare = SPARE
+    found = _nearest(table, vector, k, spare, condition, is_exact=is_exact)
+    while spare < MOST_SPARE and _ends_in_equals(found, k, spare):
+        spare *= SPARE_GROWTH
+        found = _nearest(table, vector, k, spare, condition, is_exact=is_exact)
+    return found
+
+
+def _nearest(
+    table: "LanceTable", vector: Vectors, k: int, spare: int, condition: str, *, is_exact: bool
+) -> pa.Table:
+    if is_exact:
+        return _exactly(table, vector, k + spare, condition)
+    query = _query(table, vector, k + spare, condition).select([*SHOWN, "_distance"])
+    refinement = max(LEAST_REFINEMENT, min(MOST_REFINEMENT, CANDIDATES // (k + spare)))
     found = query.nprobes(PARTITIONS[1]).refine_factor(refinement).to_arrow()
-    return found if found.num_rows >= k else _exactly(table, vector, k + SPARE, condition)
+    return found if found.num_rows >= k else _exactly(table, vector, k + spare, condition)
+
+
+def _ends_in_equals(found: pa.Table, k: int, spare: int) -> bool:
+    """Whether there may be more of the k-th row's score than were found."""
+    distances = np.sort(found.column("_distance").to_numpy())
+    return len(distances) == k + spare and distances[k - 1] == distances[-1]
 
 
 def _exactly(table: "LanceTable", vector: Vectors, rows: int, condition: str) -> pa.Table:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
+from uuid import uuid4
 
 import pyarrow as pa
 from upath import UPath
 
+from autotag.catalog.lance.caches import LEAST_INDEX_MB, shared_session
 from autotag.catalog.lance.columns import EMBEDDING, MODEL_KEY, REGION_ID, SCHEMA_KEY, SCHEMA_VERSION, TABLE
 from autotag.catalog.lance.columns import table_schema as schema_of
 from autotag.catalog.lance.failures import told_as_unavailable
@@ -27,7 +29,14 @@ FRESHNESS = timedelta(seconds=0.5)
 class RegionsTable:
     """A handle that outlives failures. Safe to use from several threads."""
 
-    def __init__(self, root: UPath, model_id: str, dim: int, freshness: timedelta | None = FRESHNESS) -> None:
+    def __init__(
+        self,
+        root: UPath,
+        model_id: str,
+        dim: int,
+        freshness: timedelta | None = FRESHNESS,
+        cache_mb: int = LEAST_INDEX_MB,
+    ) -> None:
         """Opens nothing yet.
 
         Args:
@@ -35,12 +44,14 @@ class RegionsTable:
             model_id: of all vectors.
             dim: their length.
             freshness: what others wrote is seen after this long; None for when the table is told to look.
+            cache_mb: most that is kept in memory of the indices on disk, by all handles with the same number together.
         """
         self.model_id = model_id
         self.dim = dim
         self.where = str(root)
         self._root = root
         self._freshness = freshness
+        self._cache_mb = cache_mb
         self._lock = threading.Lock()
         self._table: LanceTable | None = None
 
@@ -56,7 +67,8 @@ class RegionsTable:
                 self._root.mkdir(parents=True, exist_ok=True)
             database = self._connect()
             if TABLE not in _names(database):
-                made = database.create_table(TABLE, schema=schema_of(self.model_id, self.dim), exist_ok=True)
+                schema = schema_of(self.model_id, self.dim, stamp=uuid4().hex)
+                made = database.create_table(TABLE, schema=schema, exist_ok=True)
                 if not _has_key(made.schema):
                     made.set_unenforced_primary_key(REGION_ID)
         self._try()
@@ -116,6 +128,7 @@ class RegionsTable:
             address(self._root),
             storage_options=storage_options(self._root),
             read_consistency_interval=self._freshness,
+            session=shared_session(self._cache_mb),
         )
         return cast("LanceDBConnection", database)  # the other kind is a paid service
 

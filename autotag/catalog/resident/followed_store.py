@@ -22,12 +22,14 @@ class Change:
         editions: of the images.
         images: that were written, whole.
         gone: ids of images that left.
+        stamp: of the store; one that is made anew in the same place has another.
     """
 
     version: int
     editions: Sequence[int] = ()
     images: Sequence[CatalogImage] = ()
     gone: Sequence[str] = ()
+    stamp: str = ""
 
 
 class FollowedStore(Protocol):
@@ -39,6 +41,10 @@ class FollowedStore(Protocol):
 
     def moved_by(self, change: Change) -> bool:
         """Move on to the state after a change where nothing else is new there; whether that is so."""
+        ...
+
+    def regions(self) -> int:
+        """How many this state has."""
         ...
 
     def editions(self) -> Editions:

@@ -33,9 +33,12 @@ class SharedLock:
         """With nobody else."""
         with self._changed:
             self._waiting += 1
-            self._changed.wait_for(lambda: not self._writing and not self._readers)
-            self._waiting -= 1
-            self._writing = True
+            try:
+                self._changed.wait_for(lambda: not self._writing and not self._readers)
+                self._writing = True
+            finally:  # one that is interrupted keeps no reader out
+                self._waiting -= 1
+                self._changed.notify_all()
         try:
             yield
         finally:

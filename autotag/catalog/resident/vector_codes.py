@@ -45,6 +45,12 @@ class VectorCodes:
         """Vectors there are."""
         return self._vectors.ntotal
 
+    def reserve(self, rows: int) -> None:
+        """Make room for so many vectors in all: while room doubles, what is there lies in memory twice."""
+        there = self._vectors.codes.size()
+        self._vectors.codes.resize(max(there, rows * self._vectors.code_size))
+        self._vectors.codes.resize(there)
+
     def add(self, vectors: Vectors) -> None:
         """Vectors, float32 (n, dim), get the next n positions."""
         rows = np.ascontiguousarray(vectors, np.float32)

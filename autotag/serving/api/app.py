@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from anyio import CapacityLimiter
 from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI
 
@@ -74,7 +75,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         warming.stop()
-        await run_sync(service.close, CLOSE_S)
+        # Not behind requests that are stuck: what ends them is this.
+        await run_sync(service.close, CLOSE_S, limiter=CapacityLimiter(1))
 
 
 def _watch(service: SearchService) -> None:

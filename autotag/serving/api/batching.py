@@ -175,9 +175,19 @@ class MicroBatcher(Generic[Item, Answer]):
                     f"{self._name} gave {len(answers)} answers to {len(items)} requests"
                 )
             self._note(len(items), time.perf_counter() - started_s)
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait hear of it
-            return [error] if len(items) == 1 else [self._answers([item])[0] for item in items]
+        except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait hear of it, and the thread goes on
+            if len(items) == 1:
+                return [self._told_of(error)]
+            return [self._answers([item])[0] for item in items]
         return answers
+
+    def _told_of(self, error: BaseException) -> Exception:
+        """What those who wait are told: panics of libraries written in Rust are no `Exception`, and would end their threads."""
+        if isinstance(error, Exception):
+            return error
+        broken = RuntimeError(f"{self._name} broke off: {error!r}")
+        broken.__cause__ = error
+        return broken
 
     def _note(self, items: int, seconds: float) -> None:
         self._seconds_an_item += _SMOOTHING * (seconds / items - self._seconds_an_item)

@@ -77,4 +77,7 @@ class _WatchedBody:
 
 
 def _too_long(most: int) -> ProblemError:
-    return ProblemError(413, f"the body is longer than the {most:,} bytes allowed here")
+    # A client must not go on sending to nobody.
+    return ProblemError(
+        413, f"the body is longer than the {most:,} bytes allowed here", headers={"Connection": "close"}
+    )

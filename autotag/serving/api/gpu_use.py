@@ -27,7 +27,11 @@ def gpu_use() -> list[GpuUse]:
     driver = _driver()
     if driver is None:
         return []
-    found = (_use_of(driver, number) for number in range(driver.nvmlDeviceGetCount()))
+    try:
+        count = driver.nvmlDeviceGetCount()
+    except driver.NVMLError:  # it went away since it was opened
+        return []
+    found = (_use_of(driver, number) for number in range(count))
     return [each for each in found if each is not None]
 
 

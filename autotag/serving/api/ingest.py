@@ -153,7 +153,12 @@ class Ingest:
         with self._changed:
             if self._recovered is None:
                 recovery = Recovery(
-                    self.files, self._catalog, self._models, self._commits.submit, self._closing
+                    self.files,
+                    self._catalog,
+                    self._models,
+                    self._commits.submit,
+                    self._closing,
+                    self._most_accepted,
                 )
                 self._recovered = self._recovering.submit(recovery.run)
             return self._recovered
@@ -200,7 +205,8 @@ class Ingest:
         (image,) = self._catalog.get([image_id(INGESTED_KEY, name)])
         if image is None:
             return None
-        if set(tags) <= set(self.files.tags(media)):
+        # Kept alone does not make them found: who sent them first may have been killed, or refused, before they were catalogued.
+        if set(tags) <= set(self.files.tags(media)) & set(image.tags):
             return IngestAnswer(image, is_new=False)
         try:
             return IngestAnswer(self._commits.call(Arrival(image, None, tags)).image, is_new=False)

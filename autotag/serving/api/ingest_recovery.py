@@ -63,13 +63,15 @@ class Recovery:
         models: ModelService,
         commit: "Callable[[Arrival], Future[Committed]]",
         stop: Event,
+        most_waiting: int = IMAGES_AT_ONCE,
     ) -> None:
-        """`commit` is how images are catalogued; once `stop` is set, the pass ends."""
+        """`commit` is how images are catalogued; once `stop` is set, the pass ends. No more than `most_waiting` wait for the models."""
         self._files = files
         self._catalog = catalog
         self._models = models
         self._commit = commit
         self._stop = stop
+        self._at_once = min(IMAGES_AT_ONCE, most_waiting)
 
     def run(self) -> Recovered:
         """Mend, and tell the log what was mended. What does not answer is asked again until `stop`."""
@@ -77,7 +79,7 @@ class Recovery:
         found = self._patiently(self._look) or _Found([], [])
         if found.orphans:
             done.forgotten = self._patiently(lambda: self._forget(found.orphans)) or 0
-        for names in _few(found.uncatalogued):
+        for names in _few(found.uncatalogued, self._at_once):
             self._patiently(lambda names=names: self._catalogue(names, done))
             if self._stop.is_set():
                 break
@@ -92,9 +94,8 @@ class Recovery:
     def _look(self) -> _Found:
         if not self._files.names():
             return _Found([], [])
-        with (
-            self._files.changing()
-        ):  # tags are published before their image is: another process may be between the two
+        # Alone, or the tags of an image that another process keeps just now would look left over.
+        with self._files.changing():
             self._files.clear_leftovers()
         # The catalog first: what it knows by now was kept before, so no image that comes meanwhile looks like an orphan.
         catalogued = self._catalog.ids_in(INGESTED_KEY)
@@ -152,6 +153,6 @@ class Recovery:
         return None
 
 
-def _few(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    for first in range(0, len(names), IMAGES_AT_ONCE):
-        yield names[first : first + IMAGES_AT_ONCE]
+def _few(names: Sequence[str], at_once: int) -> Iterator[Sequence[str]]:
+    for first in range(0, len(names), at_once):
+        yield names[first : first + at_once]

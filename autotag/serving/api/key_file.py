@@ -98,6 +98,7 @@ class Keys:
         self._is_near = is_local(path)
         self._looked_at = -LOOK_FAR_S
         self._required = required
+        self._damage = ""
 
     @classmethod
     def of(cls, path: UPath, *, required: bool = False) -> Self:
@@ -112,9 +113,17 @@ class Keys:
 
     @property
     def required(self) -> bool:
-        """Whether a request needs a key. Once there was one, taking it away again does not open the door."""
-        self._look()
+        """Whether a request needs a key. Once there was one, taking it away again does not open the door, nor does damaging the file."""
+        try:
+            self._look()
+        except SettingsError:  # whoever shows a key is told; those who need none are answered
+            return True
         return self._required
+
+    @property
+    def is_far_and_due(self) -> bool:
+        """Whether the next question asks a store over the network: to be asked from a thread."""
+        return not self._is_near and self._is_due()
 
     def allows(self, bearer: str, scope: Scope) -> bool:
         """Whether the text of a key is one with this scope. Each stored key is compared, in constant time."""
@@ -199,16 +208,25 @@ class Keys:
                 Path(self._path.path).chmod(0o600)
 
     def _look(self) -> None:
-        """Read the file again if it is not the one that was read; at most so often."""
-        now = time.monotonic()
-        if now - self._looked_at < (LOOK_S if self._is_near else LOOK_FAR_S):
-            return
-        with self._lock:
-            if now - self._looked_at < (LOOK_S if self._is_near else LOOK_FAR_S):
-                return
+        """Read the file again if it is not the one that was read; at most so often, also while it cannot be read."""
+        if self._is_due():
+            with self._lock:
+                if self._is_due():
+                    self._look_now()
+        if self._damage:
+            raise SettingsError(self._damage)
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._looked_at >= (LOOK_S if self._is_near else LOOK_FAR_S)
+
+    def _look_now(self) -> None:
+        try:
             if self._stamp() != self._version:
                 self._read()
-            self._looked_at = time.monotonic()
+            self._damage = ""
+        except SettingsError as error:
+            self._damage = str(error)
+        self._looked_at = time.monotonic()
 
     def _read(self) -> None:
         version = self._stamp()

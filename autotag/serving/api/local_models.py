@@ -114,8 +114,9 @@ class LocalModels:
 
     def close(self, timeout_s: float) -> None:
         """See `ModelService.close`."""
+        end_s = time.monotonic() + timeout_s
         for each in (self._uploads, self._pictures, self._texts):
-            each.close(timeout_s)
+            each.close(max(0.0, end_s - time.monotonic()))
 
     @contextmanager
     def _loading(self, name: str) -> Iterator[None]:

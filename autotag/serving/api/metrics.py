@@ -32,6 +32,9 @@ SECONDS = (
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OUTCOMES = ("added", "known", "rejected", "failed")
+"""Of an image that was sent to be ingested."""
+
 CATALOG_REMEMBERED_S = 15.0
 """How long the catalog's size is believed: counting a large one costs more than a scrape should."""
 
@@ -58,6 +61,8 @@ class Metrics:
             "autotag_model_load_seconds", "Time a model took to load", ["model"], registry=self.registry
         )
         self._ingested = self._counter("ingested_images", "Images sent to be ingested", "outcome")
+        for outcome in OUTCOMES:  # Prometheus sees a first failure only where there was a 0 before
+            self._ingested.labels(outcome)
         self._looked_up = LookedUp()
         self.registry.register(self._looked_up)
 
@@ -100,7 +105,7 @@ class Metrics:
         self._load_s.labels(name).set(seconds)
 
     def ingested(self, outcome: str) -> None:
-        """An image was sent to be ingested; `outcome` is `added`, `known`, `rejected` or `failed`."""
+        """An image was sent to be ingested; `outcome` is one of `OUTCOMES`."""
         self._ingested.labels(outcome).inc()
 
     def watch_text_cache(self, counts: Callable[[], CacheCounts]) -> None:

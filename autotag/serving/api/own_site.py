@@ -6,6 +6,8 @@ a page of another origin, which needs no leave to send a form.
 
 from urllib.parse import urlsplit
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,12 +25,19 @@ class OwnSite:
         """`keys` are asked each time: the first one may be added while the server runs."""
         self._app = app
         self._keys = keys
+        self._looker = CapacityLimiter(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, or refuse it."""
-        if scope["type"] == "http" and not self._keys.required:
+        if scope["type"] == "http" and not await self._needs_key():
             _refuse_strangers(Headers(scope=scope), scope["method"])
         await self._app(scope, receive, send)
+
+    async def _needs_key(self) -> bool:
+        """Whether keys are in use. Nobody else's request stands still while a far file of them is looked at."""
+        if self._keys.is_far_and_due:
+            return await run_sync(lambda: self._keys.required, limiter=self._looker)
+        return self._keys.required
 
 
 def _refuse_strangers(headers: Headers, method: str) -> None:

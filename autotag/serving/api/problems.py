@@ -22,6 +22,7 @@ from autotag.errors import (
     AutotagError,
     CatalogUnavailableError,
     MissingInputError,
+    OverloadedError,
     RejectedImageError,
     RetryableError,
     UnknownKindError,
@@ -157,14 +158,24 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
     problem = problem_of(error, request)
     if problem.status_code in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.INSUFFICIENT_STORAGE):
         _log.error("request %s failed", request_id(request), exc_info=error)
+    elif isinstance(error, RetryableError) and not isinstance(error, OverloadedError):
+        _log.warning("request %s: %s", request_id(request), error)
     return problem_answer(request, problem)
 
 
 def _of_retryable(error: RetryableError) -> ProblemError:
-    kind = "catalog-unavailable" if isinstance(error, CatalogUnavailableError) else "overloaded"
+    # What a store or a lock says of itself may hold addresses and paths: the log has it.
+    match error:
+        case OverloadedError():
+            kind, detail = "overloaded", str(error)
+        case CatalogUnavailableError():
+            kind, detail = "catalog-unavailable", "the catalog does not answer now; try again"
+        case _:
+            kind, detail = (
+                "overloaded",
+                "something that this needs is in use or does not answer now; try again",
+            )
     seconds = float(getattr(error, "retry_after_s", RETRY_AFTER_S))
-    # What a store says of itself may hold addresses: the log has it.
-    detail = "the catalog does not answer now; try again" if kind == "catalog-unavailable" else str(error)
     return ProblemError(503, detail, kind=kind, headers=retry_after(seconds))
 
 

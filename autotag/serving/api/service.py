@@ -1,5 +1,6 @@
 """Everything a request needs, opened once: settings, models, catalog, archive, metrics, ingestion."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from autotag.serving.api.model_service import ModelService
 from autotag.settings import Settings
 
 LOADING = "the models are being loaded"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -50,6 +53,7 @@ class SearchService:
     metrics: Metrics
     ingest: Ingest
     _not_warm: str = field(default=LOADING, init=False)
+    _is_catalog_away: bool = field(default=False, init=False)
 
     def searching(self, over: Over) -> CatalogSearch | ReferenceSearch:
         """The search over the catalog, or over the archive.
@@ -111,20 +115,25 @@ class SearchService:
             _warm_up_search(self.search)
             self.ingest.recover()
         except Exception as error:
-            known = isinstance(error, AutotagError)
-            self._not_warm = (
-                str(error) if known else f"warming up failed ({type(error).__name__}); see the log"
-            )
+            self._not_warm = f"warming up failed ({type(error).__name__}); see the log"
             raise
         self._not_warm = ""
 
     def obstacles(self) -> list[str]:
-        """What stands between this service and answers, a sentence each; none where it is ready."""
+        """What stands between this service and answers, a sentence each; none where it is ready.
+
+        Everybody may ask, so paths and addresses are not told: the log has them.
+        """
         found = [self._not_warm] if self._not_warm else []
         try:
             self.catalog.get(["0"])
         except AutotagError as error:
-            found.append(str(error))
+            if not self._is_catalog_away:
+                _log.warning("the catalog does not answer: %s", error)
+            self._is_catalog_away = True
+            found.append(f"the catalog does not answer ({type(error).__name__}); see the log")
+        else:
+            self._is_catalog_away = False
         return found
 
     def close(self, timeout_s: float = 30.0) -> None:

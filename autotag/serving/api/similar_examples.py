@@ -78,9 +78,10 @@ def _original(service: SearchService, image: CatalogImage) -> bytes:
     folder = layout.ingested if image.is_ingested else layout.folder(image.folder)
     try:
         return read_file(folder, image.file, image.media_id)
-    except RejectedImageError as error:
+    except (RejectedImageError, MissingInputError) as error:
+        reason = error.reason if isinstance(error, RejectedImageError) else "its folder is gone"
         raise MissingInputError(
-            f"the file of image {image.image_id} cannot be looked into ({error.reason}); catalog its folder again"
+            f"the file of image {image.image_id} cannot be looked into ({reason}); catalog its folder again"
         ) from error
 
 

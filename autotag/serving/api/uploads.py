@@ -121,6 +121,7 @@ class _OneFile(MultiPartParser):
         super().__init__(request.headers, stream, max_fields=MOST_FIELDS, max_part_size=FORM_BYTES)
         self._max_bytes = max_bytes
         self._file_bytes = 0
+        self._text_bytes = 0
         self._is_whole = False
 
     def on_headers_finished(self) -> None:
@@ -140,6 +141,11 @@ class _OneFile(MultiPartParser):
             self._file_bytes += end - start
             if self._file_bytes > self._max_bytes:
                 raise ProblemError(413, f"the file is longer than {self._max_bytes:,} bytes", headers=_CLOSE)
+        else:  # texts wait in memory
+            self._text_bytes += end - start
+            if self._text_bytes > FORM_BYTES:
+                told = f"the form's texts are longer than {FORM_BYTES:,} bytes together"
+                raise ProblemError(413, told, headers=_CLOSE)
         super().on_part_data(data, start, end)
 
     def on_end(self) -> None:

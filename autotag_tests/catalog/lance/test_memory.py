@@ -1,6 +1,9 @@
 """A catalog that is held in memory says what the table says, whoever wrote it."""
 
+import shutil
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,20 +27,54 @@ def catalog_at(root: UPath, memory_mb: int = 0) -> LanceCatalog:
     return catalog
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Others' writes are seen after a while; while the table is exchanged it may be away."""
+    deadline = time.monotonic() + SEEN_AFTER_S
+    while time.monotonic() < deadline:
+        with suppress(CatalogUnavailableError):
+            if holds():
+                return
+        time.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
 class TestMemory:
     def test_it_is_held_where_it_fits(self, root: UPath) -> None:
         catalog_at(root).upsert(many_images(700))
-        held, on_disk = catalog_at(root, memory_mb=2), catalog_at(root, memory_mb=1)
+        held, on_disk = catalog_at(root, memory_mb=3), catalog_at(root, memory_mb=2)
         assert (held._resident is None, on_disk._resident is None) == (False, True)
         assert files(held.search(EAST, 9, "image")) == files(on_disk.search(EAST, 9, "image"))
 
     def test_one_that_outgrows_it_goes_on_from_disk(self, root: UPath) -> None:
         catalog = catalog_at(root, memory_mb=1)
-        catalog.upsert(many_images(700))
         assert catalog._resident is not None
-        catalog.optimise()
-        assert catalog._resident is None
+        catalog.upsert(many_images(700))
         assert len(catalog.search(EAST, 9)) == 9
+        assert catalog._resident is None
+
+    def test_one_that_another_process_fills_beyond_it_goes_on_from_disk(self, root: UPath) -> None:
+        held, other = catalog_at(root, memory_mb=1), catalog_at(root)
+        other.upsert(many_images(700))
+        until(lambda: held.count() == 700)
+        assert held._resident is None
+
+    def test_taking_out_what_is_not_there_hides_nothing_that_another_wrote(self, root: UPath) -> None:
+        held, other = catalog_at(root, memory_mb=10), catalog_at(root)
+        held.upsert([an_image()])
+        other.upsert([an_image("new.jpg")])
+        assert held.delete(["never-was"]) == 0
+        until(lambda: held.count() == 2)
+
+    def test_a_catalog_that_is_made_anew_in_its_place_is_read_anew(self, root: UPath) -> None:
+        held = catalog_at(root, memory_mb=10)
+        held.upsert([an_image("old.jpg")])
+        assert files(held.search(EAST, 9)) == ["old.jpg"]
+        shutil.rmtree(str(root))
+        other = catalog_at(root)
+        other.upsert([an_image("new.jpg")])
+        until(lambda: files(held.search(EAST, 9)) == ["new.jpg"])
+        held.upsert([an_image("ours.jpg")])
+        assert sorted(files(held.search(EAST, 9))) == ["new.jpg", "ours.jpg"]
 
     def test_what_another_writes_is_seen_and_tidying_changes_nothing(self, root: UPath) -> None:
         held, other = catalog_at(root, memory_mb=10), catalog_at(root)
@@ -47,12 +84,19 @@ class TestMemory:
         held.optimise()
         other.upsert([an_image("new.jpg")])
         other.optimise()
-        deadline = time.monotonic() + SEEN_AFTER_S
-        while held.count() < 20 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: held.count() == 20)
         assert held.get([each.image_id for each in images]) == [*images[:3], None, *images[4:]]
         assert everything(held) == everything(other)
         assert len(held.search(EAST, 100)) == 19 * 3 + 1
+
+    @pytest.mark.parametrize("memory_mb", [0, 10])
+    def test_of_many_copies_those_with_the_lowest_ids_are_found(self, root: UPath, memory_mb: int) -> None:
+        catalog = catalog_at(root, memory_mb)
+        copies = [an_image(f"{number}.jpg") for number in range(60)]
+        catalog.upsert(copies[30:])
+        catalog.upsert(copies[:30])
+        found = [hit.image_id for hit in catalog.search(EAST, 3)]
+        assert found == sorted(each.image_id for each in copies)[:3]
 
     def test_a_store_that_is_gone_is_not_covered_up(self, root: UPath) -> None:
         held = catalog_at(root, memory_mb=10)

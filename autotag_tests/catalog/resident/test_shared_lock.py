@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from autotag.catalog.resident.shared_lock import SharedLock
 
 LONG_S = 5
@@ -61,3 +63,24 @@ class TestSharedLock:
                 pass
         with lock.alone():
             pass
+
+    def test_a_writer_that_is_interrupted_while_it_waits_keeps_nobody_out(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lock = SharedLock()
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lock._changed, "wait_for", interrupted)
+            with pytest.raises(KeyboardInterrupt), lock.alone():
+                pass
+        came = threading.Event()
+
+        def read() -> None:
+            with lock.shared():
+                came.set()
+
+        threading.Thread(target=read, daemon=True).start()
+        assert came.wait(LONG_S)

@@ -81,6 +81,16 @@ class TestVectorCodes:
         codes.add(drawn(ROWS))
         assert codes.should_learn()
 
+    def test_room_that_is_made_beforehand_changes_nothing(self) -> None:
+        vectors, codes = drawn(300), VectorCodes(DIM)
+        codes.add(vectors[:100])
+        codes.reserve(300)
+        assert len(codes) == 100
+        codes.add(vectors[100:])
+        codes.reserve(10)
+        np.testing.assert_allclose(codes.at(np.arange(300)), vectors, atol=1e-3)
+        assert set(codes.nearest(vectors[7], K)[0].tolist()) == right(vectors, vectors[7])
+
     def test_nothing_there_and_nothing_allowed(self) -> None:
         codes = VectorCodes(DIM)
         assert codes.nearest(drawn(1)[0], K)[0].tolist() == []

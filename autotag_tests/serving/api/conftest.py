@@ -23,3 +23,13 @@ def client(service: SearchService) -> Iterator[TestClient]:
     """Of an application that is up."""
     with TestClient(create_app(service), raise_server_exceptions=False) as opened:
         yield opened
+
+
+@pytest.fixture
+def narrow(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """Of an application whose handlers have two threads."""
+    monkeypatch.setattr("autotag.serving.api.app.THREADS_A_CORE", 0)
+    serve = settings.serve.model_copy(update={"batch": 2})
+    few = open_service(settings.model_copy(update={"serve": serve}))
+    with TestClient(create_app(few), raise_server_exceptions=False) as opened:
+        yield opened

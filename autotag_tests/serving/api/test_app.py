@@ -1,10 +1,12 @@
 """The application as a whole: what every route has in common, and who may ask what."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from anyio.to_thread import current_default_thread_limiter
 from fastapi.testclient import TestClient
 from upath import UPath
 
@@ -139,3 +141,28 @@ def test_an_address_with_a_slash_too_many_is_not_redirected_by_what_the_client_c
 ) -> None:
     answer = client.get("/tags/", headers={"Host": "evil.example"}, follow_redirects=False)
     assert answer.status_code == 404
+
+
+def test_a_file_of_keys_that_is_damaged_lets_nobody_in_and_kills_nobody(
+    guarded: TestClient, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autotag.serving.api.key_file.LOOK_S", 0.0)
+    text = keys.add("reader", ["read"])
+    assert guarded.get("/tags", headers=bearer(text)).status_code == 200
+    (tmp_path / "keys.json").write_text("{half")
+    assert guarded.get("/healthz").status_code == 200
+    assert guarded.get("/tags").status_code == 401
+    answer = guarded.get("/tags", headers=bearer(text))
+    assert answer.status_code == 500
+    assert str(tmp_path) not in answer.text
+
+
+def test_it_ends_also_while_requests_hold_all_threads(service: SearchService) -> None:
+    async def live_and_end() -> None:
+        app = create_app(service)
+        async with app.router.lifespan_context(app):
+            limiter = current_default_thread_limiter()
+            for _ in range(int(limiter.total_tokens)):
+                await limiter.acquire_on_behalf_of(object())
+
+    asyncio.run(asyncio.wait_for(live_and_end(), 20))

@@ -229,6 +229,25 @@ def test_what_is_not_answered_before_the_time_is_up_ends_as_overloaded() -> None
     assert running.result(ENOUGH_S) == 2
 
 
+class PanicError(BaseException):
+    """As libraries written in Rust raise it: no `Exception`."""
+
+
+def test_a_panic_costs_those_whose_items_caused_it_an_answer_and_nobody_else() -> None:
+    def run(items: list[int]) -> list[int]:
+        if 3 in items:
+            raise PanicError("index out of bounds")
+        return [2 * each for each in items]
+
+    batcher: MicroBatcher[int, int] = MicroBatcher(run, name="numbers", most=4, wait_ms=50, max_waiting=9)
+    futures = [batcher.submit(each) for each in (1, 3, 5)]
+    with pytest.raises(RuntimeError, match=r"numbers broke off: .*index out of bounds"):
+        futures[1].result(ENOUGH_S)
+    assert [futures[0].result(ENOUGH_S), futures[2].result(ENOUGH_S)] == [2, 10]
+    assert batcher.call(4, ENOUGH_S) == 8
+    batcher.close(ENOUGH_S)
+
+
 def test_a_model_that_loses_answers_is_a_bug_that_is_told() -> None:
     batcher: MicroBatcher[int, int] = MicroBatcher(
         lambda items: items[1:], name="lossy", most=4, wait_ms=0, max_waiting=9

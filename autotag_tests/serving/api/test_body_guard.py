@@ -39,6 +39,7 @@ def test_a_body_that_is_said_to_be_too_long_is_refused_unread(
     assert answer.status_code == 413
     assert answer.json()["type"] == "urn:autotag:problem:content-too-large"
     assert f"{most:,}" in answer.json()["detail"]
+    assert answer.headers["connection"] == "close"
 
 
 @pytest.mark.parametrize(("path", "count"), [("/upload", 65), ("/write", 17)])

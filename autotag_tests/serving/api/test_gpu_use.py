@@ -46,3 +46,12 @@ def test_without_a_driver_there_are_none(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_this_machine_can_be_asked_with_or_without_a_gpu() -> None:
     assert all(each.memory_bytes >= each.memory_used_bytes for each in gpu_use())
+
+
+def test_a_driver_that_has_gone_tells_of_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(FakeDriver):
+        def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - the driver's name
+            raise NvmlError
+
+    monkeypatch.setattr(module, "_driver", Gone)
+    assert gpu_use() == []

@@ -83,6 +83,24 @@ def test_tags_sent_later_are_added(bench: Bench) -> None:
     assert (found.tags, found.added_at) == (("sea", "dog"), first.added_at)
 
 
+def test_tags_that_are_kept_and_not_catalogued_are_catalogued_when_they_are_sent_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object) -> None:
+        raise CatalogUnavailableError("the store is away")
+
+    first = bench.ingest.ingest(picture(1)).image
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.catalog, "upsert", away)
+        with pytest.raises(CatalogUnavailableError):
+            bench.ingest.ingest(picture(1), ["sea"])
+    assert bench.ingest.files.tags(first.media_id) == ("sea",)
+    assert bench.ingest.ingest(picture(1), ["sea"]).image.tags == ("sea",)
+    (found,) = bench.catalog.get([first.image_id])
+    assert found is not None
+    assert found.tags == ("sea",)
+
+
 def test_images_that_come_together_share_commits(bench: Bench) -> None:
     bench.catalog.may_write.clear()
     jobs = [bench.ingest.submit(lambda n=n: picture(n)) for n in range(20)]

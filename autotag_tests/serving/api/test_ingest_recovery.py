@@ -26,7 +26,7 @@ def bench(settings: Settings, plan: PipelinePlan, monkeypatch: pytest.MonkeyPatc
 
 def recovered(bench: Bench, catalog: MoodyCatalog | None = None) -> Recovered:
     """By the next process."""
-    return bench.start(catalog).recover().result(60)
+    return bench.start(catalog).recover().result(20)
 
 
 def unacknowledged(bench: Bench, number: int, tags: tuple[str, ...] = ()) -> str:
@@ -131,3 +131,15 @@ def test_two_processes_that_begin_at_once_mend_the_same_once(bench: Bench) -> No
     recoveries = [bench.start().recover() for _ in range(2)]
     assert sum(each.result(60).catalogued for each in recoveries) >= 1
     assert bench.catalog.files() == bench.kept()
+
+
+def test_a_queue_of_one_is_enough(
+    settings: Settings, plan: PipelinePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autotag.serving.api.ingest_recovery._PAUSE_S", 0.05)
+    serve = settings.serve.model_copy(update={"max_waiting": 1})
+    bench = Bench(settings.model_copy(update={"serve": serve}), plan)
+    for number in range(3):
+        unacknowledged(bench, number)
+    assert recovered(bench) == Recovered(catalogued=3)
+    bench.close()

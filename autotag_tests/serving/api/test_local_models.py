@@ -1,6 +1,7 @@
 """Models of this process behind queues: the same vectors as without, and words that wait for no pictures."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -134,3 +135,31 @@ def test_calls_and_loads_are_told(plan: PipelinePlan) -> None:
     assert 'autotag_batch_size_count{model="uploads"} 1.0' in told
     for name in ("detector", "embedder", "query embedder", "text side"):
         assert f'autotag_model_load_seconds{{model="{name}"}}' in told
+
+
+def test_closing_takes_no_longer_than_it_may_whatever_hangs(
+    plan: PipelinePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on, hanging = threading.Event(), threading.Semaphore(0)
+
+    def hang(*_: object) -> Vectors:
+        hanging.release()
+        assert may_go_on.wait(ENOUGH_S)
+        return np.zeros((1, FakeEmbedder().dim), np.float32)
+
+    monkeypatch.setattr(FakeEmbedder, "embed_texts", hang)
+    monkeypatch.setattr(FakeEmbedder, "embed_images", hang)
+    models = LocalModels(plan, Serve(batch=4, max_waiting=8))
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [
+            pool.submit(models.embed_texts, ["a"]),
+            pool.submit(models.embed_pictures, [Picture(picture(1))]),
+        ]
+        assert all(hanging.acquire(timeout=ENOUGH_S) for _ in jobs)
+        started_s = time.monotonic()
+        models.close(0.5)
+        took_s = time.monotonic() - started_s
+        may_go_on.set()
+        for each in jobs:
+            each.result(ENOUGH_S)
+    assert 0.5 <= took_s < 0.9

@@ -1,7 +1,10 @@
 """Without keys the API is for this machine: pages of other sites in a browser here can neither ask nor change anything."""
 
+import asyncio
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from upath import UPath
@@ -72,3 +75,28 @@ def test_with_keys_names_and_origins_do_not_matter(client: TestClient, keys: Key
     key = keys.add("one", ["read", "write"])
     headers = {"Host": "search.example", "Origin": "https://app.example", "Authorization": f"Bearer {key}"}
     assert client.post("/write", json={"a": 1}, headers=headers).status_code == 200
+
+
+def test_nobody_waits_while_far_keys_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = Keys.of(UPath("memory://far/keys.json"))
+    looked: list[float] = []
+
+    def slowly(_: Keys) -> None:
+        looked.append(time.monotonic())
+        time.sleep(0.5)
+
+    async def others_wait_s() -> float:
+        transport = httpx.ASGITransport(small_app(keys))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            asking = asyncio.create_task(client.get("/read/a"))
+            longest_s = 0.0
+            while not asking.done():
+                started_s = time.monotonic()
+                await asyncio.sleep(0.01)
+                longest_s = max(longest_s, time.monotonic() - started_s)
+            assert (await asking).status_code == 200
+            return longest_s
+
+    monkeypatch.setattr(Keys, "_stamp", slowly)
+    assert asyncio.run(others_wait_s()) < 0.3
+    assert len(looked) == 1

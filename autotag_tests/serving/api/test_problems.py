@@ -35,7 +35,8 @@ def problem(answer) -> dict:
         (errors.RejectedImageError("decode", "it ends too early"), 422, "rejected-image"),
         (errors.OverloadedError("9 requests wait", 3.2), 503, "overloaded"),
         (errors.CatalogUnavailableError(SECRET), 503, "catalog-unavailable"),
-        (errors.InUseError("folder a is being worked on"), 503, "overloaded"),
+        (errors.InUseError(SECRET), 503, "overloaded"),
+        (errors.RetryableError(SECRET), 503, "overloaded"),
         (errors.CorruptIndexError(SECRET), 500, "internal-server-error"),
         (errors.UnwritableRootError(SECRET), 507, "insufficient-storage"),
         (errors.SettingsError(SECRET), 500, "internal-server-error"),
@@ -78,6 +79,11 @@ def test_an_error_of_ours_is_in_the_log_too(caplog: pytest.LogCaptureFixture) ->
     assert SECRET in caplog.text
 
 
+def test_what_a_lock_or_a_store_says_of_itself_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    failing(errors.InUseError(SECRET)).get("/fails")
+    assert SECRET in caplog.text
+
+
 ASKS: dict[str, tuple[Callable[[TestClient], object], int]] = {
     "no such address": (lambda client: client.get("/nowhere"), 404),
     "a number that is none": (lambda client: client.get("/read/a", params={"k": "many"}), 422),
@@ -92,6 +98,12 @@ ASKS: dict[str, tuple[Callable[[TestClient], object], int]] = {
             "/write", content=b"\xff\xfe", headers={"content-type": "application/json"}
         ),
         400,
+    ),
+    "a name with half a character": (
+        lambda client: client.post(
+            "/write", content=b'{"\\ud800": "x"}', headers={"content-type": "application/json"}
+        ),
+        422,
     ),
     "nested too deep": (
         lambda client: client.post(

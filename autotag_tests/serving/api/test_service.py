@@ -70,7 +70,10 @@ def test_what_fails_while_it_warms_up_is_an_obstacle_until_it_does_not(
         patched.setattr(service.search, "warm_up", away)
         with pytest.raises(CatalogUnavailableError):
             service.warm_up()
-        assert service.obstacles() == ["the store does not answer"] * 2
+        assert service.obstacles() == [
+            "warming up failed (CatalogUnavailableError); see the log",
+            "the catalog does not answer (CatalogUnavailableError); see the log",
+        ]
     with monkeypatch.context() as patched:
         patched.setattr(service.models, "warm_up", lambda: [].pop())
         with pytest.raises(IndexError):

@@ -159,6 +159,14 @@ def test_endless_texts_end_too(small: Settings) -> None:
     assert caught.value.status_code in (400, 413)
 
 
+def test_many_texts_are_no_longer_together_than_a_form_may_hold(settings: Settings) -> None:
+    texts = [part(b"x" * 100_000, f"t{number}", None) for number in range(20)]
+    status, told = refused(settings, *texts, part(b"pixels"), END)
+    assert (status, "texts" in told) == (413, True)
+    with receive(settings, *texts[:10], part(b"pixels"), END) as upload:
+        assert len(upload.fields) == 10
+
+
 def test_a_slow_body_is_given_up(small: Settings) -> None:
     drops = [part(b"")[:-2], *[b"x"] * 100]
     assert refused(small, *drops, pause_s=0.05) == (408, "the file did not arrive within 0.2 s")

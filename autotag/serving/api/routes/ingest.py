@@ -121,8 +121,8 @@ def delete_image(service: Service, image_id: ImageId) -> Response:
 
 
 def _removed(service: SearchService, image: CatalogImage) -> dict[str, Any]:
-    service.ingest.remove(image)
-    return {"file_removed": True, "message": "the image, its tags and its thumbnail are deleted"}
+    removed = service.ingest.remove(image)
+    return {"file_removed": removed, "message": "the image, its tags and its thumbnail are deleted"}
 
 
 def _forgotten(service: SearchService, image: CatalogImage) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """Pictures of images: a thumbnail, and the objects in it cut out."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from autotag.domain.catalog_entries import CatalogImage
 from autotag.errors import MissingInputError
@@ -14,12 +17,21 @@ from autotag.serving.api.service import SearchService
 
 JPEG = "image/jpeg"
 LEAST_PX, MOST_PX = 16, 4096
+MADE_AT_ONCE = 2
+"""Large pictures take hundreds of megabytes while they are decoded."""
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {JPEG: {"schema": {"type": "string", "format": "binary"}}}},
     304: {"description": "The picture that the client has is the one."},
     404: {"description": "No such image or region, or its file is gone or was changed."},
 }
+
+
+class _Shown(NamedTuple):
+    pictures: ServedPictures
+    makers: CapacityLimiter
+    """Threads of their own: searches do not wait behind a page of large pictures."""
+
 
 router = APIRouter(tags=["catalog"], dependencies=[Depends(reads)])
 
@@ -29,13 +41,20 @@ IfNoneMatch = Annotated[str, Header()]
 @router.get(
     "/images/{image_id}/thumbnail", response_class=Response, responses=_ANSWERS, summary="A small picture"
 )
-def thumbnail(
+async def thumbnail(
     service: Service, request: Request, image_id: ImageId, if_none_match: IfNoneMatch = ""
 ) -> Response:
     """The whole image, upright, as a small JPEG."""
-    image, pictures = service.catalog_image(image_id), _pictures(request, service)
-    tag = f'"{image.media_id[:32]}-{pictures.thumbnail_px}"'
-    return _answer(tag, if_none_match) or _jpeg(pictures.thumbnail(image), tag)
+    image = await run_in_threadpool(service.catalog_image, image_id)
+    shown = _shown(request, service)
+    tag = f'"{image.media_id[:32]}-{shown.pictures.thumbnail_px}"'
+    known = _answer(tag, if_none_match)
+    if known is not None:
+        return known
+    data = await run_in_threadpool(shown.pictures.kept_thumbnail, image)
+    if not data:
+        data = await run_sync(shown.pictures.made_thumbnail, image, limiter=shown.makers)
+    return _jpeg(data, tag)
 
 
 @router.get(
@@ -44,7 +63,7 @@ def thumbnail(
     responses=_ANSWERS,
     summary="An object, cut out",
 )
-def crop(
+async def crop(
     service: Service,
     request: Request,
     image_id: ImageId,
@@ -53,11 +72,14 @@ def crop(
     if_none_match: IfNoneMatch = "",
 ) -> Response:
     """A region of the image as a JPEG, never enlarged; region 0 is the whole image."""
-    image = service.catalog_image(image_id)
+    image = await run_in_threadpool(service.catalog_image, image_id)
     box = _box(image, region_index)
     tag = f'"{image.media_id[:32]}-{"-".join(map(str, box))}-{long_edge_px}"'
     known = _answer(tag, if_none_match)
-    return known or _jpeg(_pictures(request, service).crop(image, box, long_edge_px), tag)
+    if known is not None:
+        return known
+    shown = _shown(request, service)
+    return _jpeg(await run_sync(shown.pictures.crop, image, box, long_edge_px, limiter=shown.makers), tag)
 
 
 def _box(image: CatalogImage, region_index: int) -> tuple[int, int, int, int]:
@@ -71,11 +93,12 @@ def _box(image: CatalogImage, region_index: int) -> tuple[int, int, int, int]:
     )
 
 
-def _pictures(request: Request, service: SearchService) -> ServedPictures:
+def _shown(request: Request, service: SearchService) -> _Shown:
     state = request.app.state
-    if not hasattr(state, "pictures"):
-        state.pictures = ServedPictures(service.plan, service.settings.review.thumbnail_px)
-    return state.pictures
+    if not hasattr(state, "shown"):
+        pictures = ServedPictures(service.plan, service.settings.review.thumbnail_px)
+        state.shown = _Shown(pictures, CapacityLimiter(MADE_AT_ONCE))
+    return state.shown
 
 
 def _answer(tag: str, if_none_match: str) -> Response | None:

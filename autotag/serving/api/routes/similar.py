@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -41,15 +42,18 @@ async def search_similar(service: Service, request: Request) -> Response:
         return await run_in_threadpool(_similar, service, query, None, started_s)
     with await received(request, service.settings, needs_file=False) as upload:
         query = similar_of_form(upload.fields)
-        data = await run_in_threadpool(upload.read) if upload.has_file else None
-    service.metrics.stage("upload", time.perf_counter() - started_s)
-    return await run_in_threadpool(_similar, service, query, data, started_s)
+        service.metrics.stage("upload", time.perf_counter() - started_s)
+        # Read by the thread that needs it: those that wait for one wait on the disk.
+        read = upload.read if upload.has_file else None
+        return await run_in_threadpool(_similar, service, query, read, started_s)
 
 
-def _similar(service: SearchService, query: SimilarQuery, data: bytes | None, started_s: float) -> Response:
+def _similar(
+    service: SearchService, query: SimilarQuery, read: Callable[[], bytes] | None, started_s: float
+) -> Response:
     wanted = service.allowed(query.wanted(left_out(query)))
     search = service.searching(query.over)
-    examples = examples_of(service, query, data)
+    examples = examples_of(service, query, read() if read else None)
     answer = search.similar(examples, wanted, text=query.text, sought=query.sought)
     return told(service, answer, query.over, started_s)
 
@@ -62,7 +66,11 @@ async def _short_body(request: Request, timeout_s: float) -> bytes:
             async for part in request.stream():
                 body += part
                 if len(body) > WORDS_BYTES:
-                    raise ProblemError(413, f"the body is longer than the {WORDS_BYTES:,} bytes allowed here")
+                    raise ProblemError(
+                        413,
+                        f"the body is longer than the {WORDS_BYTES:,} bytes allowed here",
+                        headers={"Connection": "close"},
+                    )
     except TimeoutError:
         raise ProblemError(
             408, f"the body did not arrive within {timeout_s:g} s", headers={"Connection": "close"}

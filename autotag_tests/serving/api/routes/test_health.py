@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from autotag import __version__
-from autotag.errors import CatalogUnavailableError
+from autotag.errors import CatalogUnavailableError, MissingWeightsError
 from autotag.serving.api.service import SearchService
 
 
@@ -14,20 +14,26 @@ def test_alive_is_alive_whatever_is_missing(client: TestClient, service: SearchS
 
 
 def test_it_is_ready_once_it_is_warm_and_says_what_is_missing_when_the_catalog_goes(
-    client: TestClient, service: SearchService, monkeypatch: pytest.MonkeyPatch
+    client: TestClient,
+    service: SearchService,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     service.warm_up()
     answer = client.get("/readyz")
     assert answer.json() == {"status": "ready", "model_id": service.plan.model_id}
 
     def gone(*_: object) -> None:
-        raise CatalogUnavailableError("the catalog's store does not answer")
+        raise CatalogUnavailableError("connection refused at 10.0.0.7:9200, /srv/secret/catalog")
 
     with monkeypatch.context() as patch:
         patch.setattr(service.catalog, "get", gone)
-        answer = client.get("/readyz")
+        answer = [client.get("/readyz") for _ in range(2)][-1]
     assert answer.status_code == 503
-    assert answer.json()["missing"] == ["the catalog's store does not answer"]
+    assert answer.json()["missing"] == ["the catalog does not answer (CatalogUnavailableError); see the log"]
+    assert "10.0.0.7" not in answer.text
+    assert "secret" not in answer.text
+    assert caplog.text.count("/srv/secret/catalog") == 1
     assert answer.headers["retry-after"] == "5"
     assert client.get("/readyz").status_code == 200
 
@@ -55,3 +61,17 @@ def test_templates_of_routes_are_told_and_never_what_was_asked(client: TestClien
     )
     assert 'autotag_requests_total{method="GET",route="",status="404"} 5.0' in text
     assert "00000000004" not in text
+
+
+def test_weights_that_are_missing_are_told_without_their_place(
+    client: TestClient, service: SearchService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise MissingWeightsError("the detector", "/srv/secret/models", "fetch it")
+
+    monkeypatch.setattr(service.models, "warm_up", missing)
+    with pytest.raises(MissingWeightsError):
+        service.warm_up()
+    answer = client.get("/readyz")
+    assert answer.json()["missing"] == ["warming up failed (MissingWeightsError); see the log"]
+    assert "secret" not in answer.text

@@ -166,6 +166,15 @@ def test_an_ingested_image_is_deleted_with_all_that_is_of_it(
         assert client.request(method, address).status_code == 404
 
 
+def test_an_image_whose_file_was_gone_already_is_deleted_and_that_is_told(
+    client: TestClient, service: SearchService
+) -> None:
+    told = sent(client, picture(1)).json()
+    (service.plan.layout.ingested / f"{told['media_id']}.png").unlink()
+    assert client.delete(told["link"]).json()["file_removed"] is False
+    assert client.get(told["link"]).status_code == 404
+
+
 def test_an_image_of_a_folder_is_only_forgotten(
     client: TestClient, service: SearchService, folders: Folders, tmp_path: Path
 ) -> None:

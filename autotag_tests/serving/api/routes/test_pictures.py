@@ -1,5 +1,8 @@
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +10,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from autotag.domain.catalog_entries import CatalogImage
+from autotag.errors import UnwritableRootError
 from autotag.pipeline.plan import PipelinePlan
+from autotag.serving.api import served_pictures
+from autotag.serving.api.routes.pictures import MADE_AT_ONCE
+from autotag.serving.api.served_pictures import ServedPictures
 from autotag.serving.api.service import SearchService
 from autotag_tests.conftest import Folders, encoded, picture, snapshot
 from autotag_tests.pipeline.target_steps import process
@@ -144,3 +151,52 @@ def test_a_folder_made_by_the_pipeline_is_shown(
     for image in service.catalog.page():
         assert client.get(f"/images/{image.image_id}/thumbnail").status_code == 200
         assert client.get(f"/images/{image.image_id}/crops/1").status_code == 200
+
+
+def test_a_thumbnail_that_cannot_be_kept_is_shown_all_the_same(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise UnwritableRootError("no space left")
+
+    told = client.post("/ingest/image", files={"file": ("x", large())}).json()
+    monkeypatch.setattr(served_pictures, "write_bytes", full)
+    assert opened(client.get(told["thumbnail"]).content).size == (512, 512)
+
+
+def test_an_image_that_is_deleted_while_its_thumbnail_is_made_leaves_none(
+    client: TestClient, service: SearchService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = client.post("/ingest/image", files={"file": ("x", large())}).json()
+    image = service.catalog_image(told["image_id"])
+    made = ServedPictures.crop
+
+    def slowly(self: ServedPictures, *what: Any) -> bytes:
+        picture = made(self, *what)
+        assert service.ingest.remove(image)
+        return picture
+
+    monkeypatch.setattr(ServedPictures, "crop", slowly)
+    assert client.get(told["thumbnail"]).status_code == 200
+    assert not service.plan.layout.ingested_thumbnail(told["media_id"], 512).exists()
+
+
+def test_searches_do_not_wait_behind_pictures(narrow: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_go_on, making = Event(), []
+
+    def slowly(self: ServedPictures, *_: Any) -> bytes:
+        making.append(1)
+        assert may_go_on.wait(30)
+        return b"jpeg"
+
+    told = narrow.post("/ingest/image", files={"file": ("x", large())}).json()
+    monkeypatch.setattr(ServedPictures, "crop", slowly)
+    with ThreadPoolExecutor(9) as clients:
+        pictures = [clients.submit(narrow.get, told["thumbnail"]) for _ in range(8)]
+        search = clients.submit(narrow.get, "/search/text", params={"q": "red", "min_score": -1})
+        try:
+            assert search.result(10).status_code == 200
+            assert len(making) <= MADE_AT_ONCE
+        finally:
+            may_go_on.set()
+        assert {each.result(30).content for each in pictures} == {b"jpeg"}

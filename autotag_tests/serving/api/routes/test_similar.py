@@ -1,7 +1,11 @@
 """Searches by pictures: files, images of the catalog, boxes in both, counter-examples, in JSON and as forms."""
 
 import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from shutil import rmtree
+from threading import Event
 
 import pytest
 from starlette.requests import Request
@@ -14,6 +18,7 @@ from autotag.pipeline.plan import PipelinePlan
 from autotag.serving.api.problems import ProblemError
 from autotag.serving.api.routes import similar
 from autotag.serving.api.service import SearchService
+from autotag.serving.api.uploads import Upload
 from autotag.storage.images import ImageLimits, decode_image
 from autotag_tests.conftest import Archive, Folders, bomb, encoded
 from autotag_tests.pipeline.reference_steps import build, colour_shard, coloured
@@ -246,3 +251,38 @@ def test_the_archive_is_searched_too(indexed: None, client: TestClient, images: 
     assert {hit["file"][:4] for hit in words["hits"]} == {"blue"}
     filtered = client.post("/search/hybrid", json={"text_query": "blue", "over": "reference", "folder": "a"})
     assert (filtered.status_code, "knows no filters" in filtered.json()["detail"]) == (422, True)
+
+
+def test_uploads_that_wait_for_a_thread_wait_on_the_disk(
+    narrow: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, may_go_on = [], Event()
+
+    def reading(upload: Upload) -> bytes:
+        read.append(upload.size_bytes)
+        assert may_go_on.wait(30)
+        return coloured("red", 0)
+
+    monkeypatch.setattr(Upload, "read", reading)
+    received: list[str] = []
+    metrics = narrow.app.state.service.metrics  # type: ignore[attr-defined]
+    monkeypatch.setattr(metrics, "stage", lambda name, _: received.append(name))
+    with ThreadPoolExecutor(6) as clients:
+        jobs = [clients.submit(sent, narrow, coloured("red", 0)) for _ in range(6)]
+        end_s = time.monotonic() + 10
+        while received.count("upload") < 6 and time.monotonic() < end_s:
+            time.sleep(0.02)
+        time.sleep(0.2)
+        in_memory, waiting = len(read), received.count("upload")
+        may_go_on.set()
+        assert all(each.result(30)["hits"] == [] for each in jobs)
+    assert (in_memory, waiting) == (2, 6)
+
+
+def test_a_box_in_a_folder_that_is_gone_is_not_found_and_its_place_is_not_told(
+    client: TestClient, images: list[CatalogImage], folders: Folders
+) -> None:
+    rmtree(folders.data / "target" / "trips")
+    status, detail = refused(client, image_id=images[0].image_id, box_xyxy_px=[1, 1, 9, 9])
+    assert (status, "its folder is gone" in detail) == (404, True)
+    assert str(folders.data) not in detail
