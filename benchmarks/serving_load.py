@@ -15,7 +15,7 @@ from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
-import httpx
+import aiohttp
 import numpy as np
 
 K = 10
@@ -91,7 +91,7 @@ class Tally:
 class Clients:
     """Asks the API, and tallies the answers by the name that is given to a phase."""
 
-    def __init__(self, client: httpx.AsyncClient, request: LoadRequest) -> None:
+    def __init__(self, client: aiohttp.ClientSession, request: LoadRequest) -> None:
         """Reads the pictures; asks nothing yet."""
         self._client = client
         self.request = request
@@ -105,7 +105,9 @@ class Clients:
     async def text(self, phase: str, query: str = "") -> None:
         """A query in words; without one, of those that are known."""
         query = query or next(self._known)
-        answer = await self._timed(phase, "GET", "/search/text", params={"q": query, "k": K, "min_score": -1})
+        answer = await self._timed(
+            phase, "GET", "/search/text", params={"q": query, "k": str(K), "min_score": "-1"}
+        )
         if phase == PROBES:
             self.found[query] = [hit["image_id"] for hit in answer.get("hits", [])]
 
@@ -121,15 +123,13 @@ class Clients:
 
     async def similar(self, phase: str) -> None:
         """A picture as a file."""
-        form = {"k": str(K), "min_score": "-1"}
-        await self._timed(phase, "POST", "/search/similar", files={"file": next(self._pictures)}, data=form)
+        form = _form(next(self._pictures), k=str(K), min_score="-1")
+        await self._timed(phase, "POST", "/search/similar", data=form)
 
     async def ingest(self, phase: str) -> None:
         """A picture whose bytes were never sent: behind a JPEG's end anything may stand."""
         data = next(self._pictures) + b"number %d" % next(self._numbers)
-        answer = await self._timed(
-            phase, "POST", "/ingest/image", files={"file": data}, data={"tags": "sent"}
-        )
+        answer = await self._timed(phase, "POST", "/ingest/image", data=_form(data, tags="sent"))
         if answer:
             self.ingested.append(answer["image_id"])
 
@@ -139,17 +139,24 @@ class Clients:
         tally.sent += 1
         started = time.perf_counter()
         try:
-            answer = await self._client.request(method, path, **content)
-        except httpx.HTTPError as error:
+            async with self._client.request(method, path, **content) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
             tally.failed.append(f"{method} {path}: {error!r}")
             return {}
         took_ms = (time.perf_counter() - started) * 1000
-        told = answer.json() if answer.is_success else {}
-        if not answer.is_success or ("hits" in told and len(told["hits"]) != K):
-            tally.failed.append(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        told = json.loads(body) if answer.ok else {}
+        if not answer.ok or ("hits" in told and len(told["hits"]) != K):
+            tally.failed.append(f"{method} {path}: {answer.status} {body[:300]!r}")
             return {}
         tally.took_ms.append(took_ms)
         return told
+
+
+def _form(picture: bytes, **fields: str) -> aiohttp.FormData:
+    form = aiohttp.FormData(fields)
+    form.add_field("file", picture, filename="picture.jpg")
+    return form
 
 
 async def measure(clients: Clients, request: LoadRequest) -> None:
@@ -213,8 +220,9 @@ async def _walled(clients: Clients, phase: str, work: list[Coroutine[Any, Any, N
 
 async def run(request: LoadRequest) -> dict[str, Any]:
     """Tallies by phase, ids of ingested images, and what the probes found."""
-    limits = httpx.Limits(max_connections=request.clients + request.ingest_clients)
-    async with httpx.AsyncClient(base_url=request.url, timeout=120, limits=limits) as client:
+    connections = aiohttp.TCPConnector(limit=request.clients + request.ingest_clients)
+    timeout = aiohttp.ClientTimeout(total=120)
+    async with aiohttp.ClientSession(request.url, connector=connections, timeout=timeout) as client:
         clients = Clients(client, request)
         await (soak if request.soak_minutes else measure)(clients, request)
     return {

@@ -12,7 +12,10 @@ TEXT_WEIGHT = 0.5
 """Of the words beside pictures, unless the request says otherwise."""
 
 UNLIKE_WEIGHT = 0.5
-"""Of the counter-examples beside 1 for the query."""
+"""Of the counter-examples beside 1 for a query with pictures."""
+
+UNLIKE_WEIGHT_OF_WORDS = 0.15
+"""Of them beside 1 for words alone: words lie far from all pictures, and more would rank by what lies far from the counter-examples."""
 
 
 def _none() -> Vectors:
@@ -28,14 +31,14 @@ class Examples:
         words: (dim,) of a text, or None.
         unlike: (n, dim), pictures to keep away from.
         text_weight: of the words beside the pictures, in [0, 1].
-        unlike_weight: of the counter-examples' mean beside 1 for the query, 0 or more.
+        unlike_weight: of the counter-examples' mean beside 1 for the query, 0 or more; None for what goes with the query.
     """
 
     like: Vectors = field(default_factory=_none)
     words: Vectors | None = None
     unlike: Vectors = field(default_factory=_none)
     text_weight: float = TEXT_WEIGHT
-    unlike_weight: float = UNLIKE_WEIGHT
+    unlike_weight: float | None = None
 
 
 def query_vector(examples: Examples) -> Vectors:
@@ -50,8 +53,11 @@ def query_vector(examples: Examples) -> Vectors:
     """
     if not 0 <= examples.text_weight <= 1:
         raise UsageError(f"the weight of the text is {examples.text_weight}; give 0 to 1")
-    if not 0 <= examples.unlike_weight < np.inf:
-        raise UsageError(f"the weight of the counter-examples is {examples.unlike_weight}; give 0 or more")
+    away = examples.unlike_weight
+    if away is None:
+        away = UNLIKE_WEIGHT if len(examples.like) else UNLIKE_WEIGHT_OF_WORDS
+    if not 0 <= away < np.inf:
+        raise UsageError(f"the weight of the counter-examples is {away}; give 0 or more")
     parts: list[Vectors] = []
     if len(examples.like):
         weight = 1 - examples.text_weight if examples.words is not None else 1.0
@@ -63,7 +69,7 @@ def query_vector(examples: Examples) -> Vectors:
     wanted = _direction(np.asarray(sum(parts), np.float32))
     if not len(examples.unlike):
         return wanted
-    return _direction(wanted - examples.unlike_weight * _direction(examples.unlike.mean(axis=0)))
+    return _direction(wanted - away * _direction(examples.unlike.mean(axis=0)))
 
 
 def _direction(vector: npt.NDArray[np.floating]) -> Vectors:

@@ -61,3 +61,10 @@ def test_the_result_is_a_unit_vector_no_nearer_to_the_counter_examples(
 def test_what_points_nowhere_is_refused(examples: Examples, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         query_vector(examples)
+
+
+def test_counter_examples_count_less_beside_words_alone_than_beside_a_picture() -> None:
+    of_picture = query_vector(Examples(AXES[:1], unlike=AXES[1:2]))
+    of_words = query_vector(Examples(words=AXES[0], unlike=AXES[1:2]))
+    np.testing.assert_allclose(of_picture[1] / of_picture[0], -0.5, rtol=1e-5)
+    np.testing.assert_allclose(of_words[1] / of_words[0], -0.15, rtol=1e-5)
