@@ -102,8 +102,12 @@ def forget(
     if as_json:
         print_json(folder=folder, forgotten=forgotten)
         return
-    _say(f"{folder}: {forgotten:,} images forgotten; its files and results are as they were")
-    if forgotten:
+    if not forgotten:
+        _say(
+            f"{folder}: 0 images forgotten, no such folder is catalogued; those below a folder are named one by one"
+        )
+    else:
+        _say(f"{folder}: {forgotten:,} images forgotten; its files and results are as they were")
         _say(f"to bring it back: autotag catalog {words_of(session, key)}")
 
 

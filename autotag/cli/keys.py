@@ -12,6 +12,7 @@ from rich.table import Table
 from autotag.cli.options import AsJson, Config
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
+from autotag.errors import MissingInputError, UsageError
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -78,7 +79,10 @@ def list_keys(config: Config = None, as_json: AsJson = False) -> None:
 def remove(name: Name, config: Config = None, as_json: AsJson = False) -> None:
     """Make a key worthless; a running server knows within seconds."""
     keys, path = _opened(config)
-    keys.remove(name)
+    try:
+        keys.remove(name)
+    except MissingInputError as error:
+        raise UsageError(str(error)) from error
     if as_json:
         print_json(removed=name, path=str(path))
         return

@@ -22,7 +22,10 @@ class Place(StrEnum):
 
 def search(
     query: Annotated[
-        str, typer.Argument(help="What to look for, in words; may be left out beside an image or a filter.")
+        str,
+        typer.Argument(
+            help="What to look for, in words; may be left out beside an image, and over the catalog: the newest images."
+        ),
     ] = "",
     k: Annotated[int, typer.Option("-k", help="Images wanted.")] = 10,
     over: Annotated[

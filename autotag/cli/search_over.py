@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from autotag.cli.hits_table import hits_table
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
+from autotag.cli.unmet_filters import unmet_words
 from autotag.domain.identity import folder_path
 from autotag.errors import RejectedImageError, UsageError
 
@@ -47,6 +48,8 @@ class Answered(NamedTuple):
     """For scripts."""
     columns: tuple[str, str]
     """What a hit's place is called."""
+    unmet: str = ""
+    """Why no image passes the filter; empty where one does."""
 
 
 def search_catalog(session: Session, asked: Asked) -> Answered:
@@ -66,13 +69,16 @@ def search_catalog(session: Session, asked: Asked) -> Answered:
     try:
         false_alarms = session.settings.serve.false_alarms
         answer = _answer(CatalogSearch(catalog, _texts(plan), false_alarms=false_alarms), plan, asked)
+        passes = answer.hits or answer.best_score is not None
+        unmet = "" if passes else unmet_words(catalog, _wanted(asked).where)
     finally:
         catalog.close()
     facts = {
-        "over": "catalog", "cut": answer.cut, "best_score": answer.best_score,
+        "over": "catalog", "cut": answer.cut, "best_score": answer.best_score, "unmet": unmet,
+        "tagged": asdict(answer.tagged) if answer.tagged else None,
         "hits": [{"rank": rank, **_catalog_hit(hit)} for rank, hit in enumerate(answer.hits, 1)],
     }  # fmt: skip
-    return Answered(answer, catalog_pictures(plan.layout, plan.limits), facts, ("folder", "file"))
+    return Answered(answer, catalog_pictures(plan.layout, plan.limits), facts, ("folder", "file"), unmet)
 
 
 def search_reference(session: Session, asked: Asked) -> Answered:
@@ -80,7 +86,18 @@ def search_reference(session: Session, asked: Asked) -> Answered:
 
     Raises:
         MissingInputError: no index is released.
+        UsageError: filters, which it does not know.
     """
+    given = {
+        "--folder": asked.folder,
+        "--tag": asked.tags,
+        "--class": asked.classes,
+        "--min-confidence": asked.min_confidence,
+    }
+    if named := [name for name, value in given.items() if value]:
+        raise UsageError(
+            f"the archive's index knows no filters; for {', '.join(named)} search your own folders: add --over catalog"
+        )
     from autotag.pipeline.plan import plan_of
     from autotag.pipeline.search_page import archive_pictures
     from autotag.review.source_pictures import SourcePictures
@@ -106,15 +123,17 @@ def print_answer(answered: Answered, asked: Asked, html: Path | None, *, as_json
 
     title = asked.query or (asked.image.name if asked.image else "the newest images")
     if html is not None:
-        write_search_page(UPath(html.expanduser().resolve()), title, answered.answer, answered.picture_of)
+        path = UPath(html.expanduser().resolve())
+        write_search_page(path, title, answered.answer, answered.picture_of, answered.unmet)
     if as_json:
         print_json(query=asked.query, **answered.facts)
         return
     console = Console()
     if answered.answer.hits:
-        console.print(_table(answered))
+        console.print(hits_table(answered.answer.hits, answered.columns, console.width))
     else:
-        console.print(answer_words(answered.answer), highlight=False, soft_wrap=True)
+        words = answer_words(answered.answer, answered.unmet)
+        console.print(words, highlight=False, soft_wrap=True, markup=False, emoji=False)
     if html is not None:
         console.print(f"-> {escape(str(html.expanduser().resolve()))}", highlight=False, soft_wrap=True)
 
@@ -127,8 +146,7 @@ def _answer(search: "CatalogSearch | ReferenceSearch", plan: "PipelinePlan", ask
         return search.similar(_examples(plan, asked.image), _wanted(asked), text=asked.query, sought=sought)
     if asked.objects:
         return search.objects(asked.query, _wanted(asked))
-    is_bare = asked == Asked(asked.query, asked.k, min_score=asked.min_score)
-    return search.text(asked.query, _wanted(asked)) if is_bare else search.hybrid(asked.query, _wanted(asked))
+    return search.hybrid(asked.query, _wanted(asked))
 
 
 def _wanted(asked: Asked) -> "Wanted":
@@ -175,12 +193,3 @@ def _catalog_hit(hit: "SearchHit") -> dict[str, Any]:
     dates = {"taken_at": hit.taken_at, "added_at": hit.added_at}
     told = {name: date.isoformat() if date else None for name, date in dates.items()}
     return asdict(hit) | told | {"folder": folder_path(hit.folder)}
-
-
-def _table(answered: Answered) -> Table:
-    table = Table("", "score", *answered.columns, "region", "tags", box=None, header_style="bold")
-    for rank, hit in enumerate(answered.answer.hits, 1):
-        boxes = [str(list(each.box_xyxy_px)) for each in hit.regions if each.region_index]
-        cells = (folder_path(hit.folder), hit.file, " ".join(boxes) or "image", ", ".join(hit.tags))
-        table.add_row(str(rank), "" if hit.score is None else f"{hit.score:.3f}", *map(escape, cells))
-    return table

@@ -1,6 +1,8 @@
 """autotag serve."""
 
+import socket
 import sys
+from ipaddress import ip_address
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ from autotag.cli.listening import refuse_taken
 from autotag.cli.options import AsJson, Config
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
+from autotag.domain.loopback import is_loopback
 
 
 def serve(
@@ -39,8 +42,7 @@ def serve(
         _say("opening the catalog and the models ...")
     from autotag.serving.api.run import serve as serve_api
 
-    shown = f"[{where.host}]" if ":" in where.host else where.host
-    url = f"http://{shown}:{where.port}"
+    url = url_to_use(where.host, where.port)
 
     def tell() -> None:
         if as_json:
@@ -49,11 +51,23 @@ def serve(
             _say(f"API:   {url}   (Ctrl-C stops)")
             _say(f"docs:  {url}/docs")
             _say(f"ready: {url}/readyz says when searches are answered at full speed")
+            if not is_loopback(where.host):
+                _say("other machines reach it over plain HTTP; TLS is for a proxy before it")
         sys.stdout.flush()
 
     serve_api(session.settings, keys, log=log, told=tell)
     if not as_json:
         _say("stopped")
+
+
+def url_to_use(host: str, port: int) -> str:
+    """The address that a client is told; where the server listens on all of the machine's, the machine's name stands for them."""
+    try:
+        is_every_address = ip_address(host).is_unspecified
+    except ValueError:
+        is_every_address = False
+    name = socket.gethostname() if is_every_address else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def _say(line: str) -> None:

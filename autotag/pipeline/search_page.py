@@ -1,10 +1,12 @@
 """What a search found, as an HTML page that stands alone: pictures with the boxes that match, without script or network."""
 
 from collections.abc import Callable
+from shlex import quote
 from typing import Any
 
 from upath import UPath
 
+from autotag.catalog.protocol import TagCount
 from autotag.domain.identity import folder_path
 from autotag.errors import AutotagError, RejectedImageError
 from autotag.pipeline.contact_sheet import THUMBNAIL_PX
@@ -23,32 +25,39 @@ PictureOf = Callable[[SearchHit], SourcePicture]
 """The whole image of a hit, small, or why it cannot be shown."""
 
 
-def write_search_page(path: UPath, title: str, answer: SearchAnswer, picture_of: PictureOf) -> None:
-    """Write the page, whole or not at all. A hit without a picture has the reason in its place.
+def write_search_page(
+    path: UPath, title: str, answer: SearchAnswer, picture_of: PictureOf, unmet: str = ""
+) -> None:
+    """Write the page, whole or not at all. A hit without a picture has the reason in its place; `unmet` as in `answer_words`.
 
     Raises:
         UnwritableRootError: the file system refuses.
     """
     cards = [_card(rank, hit, picture_of(hit)) for rank, hit in enumerate(answer.hits, 1)]
-    write_text(
-        path,
-        html_template(SEARCH_TEMPLATE).render(title=printable(title), lead=answer_words(answer), cards=cards),
-    )
+    lead = printable(answer_words(answer, unmet))
+    write_text(path, html_template(SEARCH_TEMPLATE).render(title=printable(title), lead=lead, cards=cards))
 
 
-def answer_words(answer: SearchAnswer) -> str:
-    """An answer in a sentence: how many images, or why there are none."""
+def answer_words(answer: SearchAnswer, unmet: str = "") -> str:
+    """An answer in a sentence: how many images, or why there are none; `unmet` is why no image passes the filter."""
     if answer.hits:
         count = f"{len(answer.hits)} {'image' if len(answer.hits) == 1 else 'images'}"
         more = ", and there are more" if answer.next else ""
         order = "newest first" if answer.hits[0].score is None else "nearest first"
         return f"{count}, {order}{more}"
     if answer.best_score is None or answer.cut is None:
-        return "nothing found"
+        return f"nothing found: {unmet}" if unmet else "nothing found"
     return (
         f"nothing found: the nearest image scores {answer.best_score:.3f}, and {answer.cut:.3f} would be needed;"
-        " --min-score -1 shows the nearest all the same"
+        f" --min-score -1 shows the nearest all the same{_tagged_words(answer.tagged)}"
     )
+
+
+def _tagged_words(tagged: TagCount | None) -> str:
+    if tagged is None:
+        return ""
+    images = "1 image is" if tagged.images == 1 else f"{tagged.images:,} images are"
+    return f". {images} tagged '{tagged.tag}': add --tag {quote(tagged.tag)} and leave the words out"
 
 
 def catalog_pictures(layout: Layout, limits: ImageLimits) -> PictureOf:

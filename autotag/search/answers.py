@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from autotag.catalog.protocol import TagCount
 from autotag.domain.catalog_filters import CatalogFilter
 
 Over = Literal["catalog", "reference"]
@@ -89,12 +90,14 @@ class SearchAnswer:
         cut: score that the best image had to reach; None where none was asked for.
         best_score: of the best image of the first page, shown or not; None where no image passes the filter or none was ranked.
         next: for the next page; empty where there is none.
+        tagged: where the words found nothing and are a tag of images that pass the filter, that tag and how many have it.
     """
 
     hits: tuple[SearchHit, ...]
     cut: float | None
     best_score: float | None
     next: str = ""
+    tagged: TagCount | None = None
 
     @property
     def abstained(self) -> bool:

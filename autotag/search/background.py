@@ -7,6 +7,7 @@ come to a sample of the catalog (a cohort, as in R. Auckenthaler et al., "Score 
 verification systems", 2000). Pictures are looked for as they are, and measured against each other.
 """
 
+import math
 import time
 from dataclasses import dataclass
 from threading import Lock
@@ -78,6 +79,12 @@ class Backgrounds:
         if known.background is None:
             return None
         return known.background.cut(there if regions is None else regions, self._false_alarms)
+
+    def regions_of(self, images: int, sought: Sought) -> int:
+        """About how many regions of the kind so many images have, at least 1: as many each as the catalog's have on average."""
+        with self._lock:
+            size = self._current_size()
+        return max(1, math.ceil(images * _regions(size, sought) / max(1, size.images)))
 
     def _made(self, kind: Kind, sought: Sought) -> Background | None:
         sample = self._catalog.sample(SAMPLE, sought)

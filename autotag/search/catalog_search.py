@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from autotag.catalog.protocol import Catalog, Sought
+from autotag.domain.catalog_filters import CatalogFilter
 from autotag.errors import MissingInputError, UsageError
 from autotag.models.protocols import Vectors
 from autotag.search.answers import SearchAnswer, Wanted
@@ -13,6 +14,7 @@ from autotag.search.newest_images import newest_page
 from autotag.search.page_keys import NewestKey, RankedKey
 from autotag.search.query_vectors import Examples, query_vector
 from autotag.search.ranked_images import ranked_page
+from autotag.search.tagged_images import images_tagged
 from autotag.search.text_vectors import TextVectors
 
 FALSE_ALARMS = 0.05
@@ -56,7 +58,8 @@ class CatalogSearch:
         Raises:
             UsageError: an empty query, or a model without a text side.
         """
-        return self._ranked(self._words(query), wanted or Wanted(), "any", "text")
+        wanted = wanted or Wanted()
+        return self._hinted(self._ranked(self._words(query), wanted, "any", "text"), query, wanted)
 
     def objects(self, query: str, wanted: Wanted | None = None) -> SearchAnswer:
         """Images with objects that words describe, each with all of its objects that match.
@@ -73,19 +76,19 @@ class CatalogSearch:
         if least is None:
             least = self._backgrounds.cut("text", "object", regions=1)
         images = self.catalog.get([hit.image_id for hit in answer.hits])
-        hits = [
+        hits = tuple(
             with_objects(hit, image, vector, least, wanted.where)
             for hit, image in zip(answer.hits, images, strict=True)
-        ]
-        return SearchAnswer(tuple(hits), answer.cut, answer.best_score, answer.next)
+        )
+        return self._hinted(replace(answer, hits=hits), query, wanted)
 
     def similar(
         self, examples: Examples, wanted: Wanted | None = None, *, text: str = "", sought: Sought = "any"
     ) -> SearchAnswer:
         """Images like pictures, or like words and pictures, and unlike others.
 
-        A picture of the catalog finds itself; leave it out by `where.without`. Mixed queries, and those with counter-examples,
-        have no background of their own: their answers are cut by `min_score` alone.
+        A picture of the catalog finds itself; leave it out by `where.without`. Mixed queries, those with counter-examples, and
+        pictures among images that pass a filter have no background of their own: their answers are cut by `min_score` alone.
 
         Args:
             examples: vectors of pictures or of boxes in them, and weights; its `words` are taken from `text`.
@@ -101,7 +104,8 @@ class CatalogSearch:
         kind: Kind | None = "picture" if words is None else "text"
         if len(examples.unlike) or (words is not None and len(examples.like)):
             kind = None
-        return self._ranked(vector, wanted or Wanted(), sought, kind)
+        wanted = wanted or Wanted()
+        return self._hinted(self._ranked(vector, wanted, sought, kind), text, wanted)
 
     def hybrid(self, query: str | None = None, wanted: Wanted | None = None) -> SearchAnswer:
         """Images that pass a filter: by words where there are any, else the newest first, without scores.
@@ -147,14 +151,30 @@ class CatalogSearch:
         after = RankedKey.of(wanted.after) if wanted.after else None
         search = partial(self.catalog.search, vector, sought=sought, where=wanted.where)
         page = ranked_page(search, wanted.k, self.catalog.capabilities.max_k, after, wanted.min_score)
-        cut = wanted.min_score
-        if cut is None and kind is not None:
-            cut = self._backgrounds.cut(kind, sought)
+        cut = wanted.min_score if wanted.min_score is not None else self._cut(wanted.where, sought, kind)
         if cut is not None and page.best_score is not None and page.best_score < cut:
             return SearchAnswer((), cut, page.best_score)
         return SearchAnswer(
             tuple(map(ranked_hit, page.images)), cut, page.best_score, page.next.text() if page.next else ""
         )
+
+    def _cut(self, where: CatalogFilter, sought: Sought, kind: Kind | None) -> float | None:
+        if kind is None:
+            return None
+        if replace(where, without=()) == CatalogFilter():
+            return self._backgrounds.cut(kind, sought)
+        # Images with a tag, or of a folder, are more like each other than pictures of the whole catalog are, on which the
+        # background of pictures is measured; who narrows the search himself wants the nearest of those.
+        if kind == "picture":
+            return None
+        regions = self._backgrounds.regions_of(self.catalog.count(where), sought)
+        return self._backgrounds.cut(kind, sought, regions)
+
+    def _hinted(self, answer: SearchAnswer, query: str, wanted: Wanted) -> SearchAnswer:
+        """The answer; where the words found nothing and are a tag, it says so."""
+        if not answer.abstained or wanted.after or not query.strip():
+            return answer
+        return replace(answer, tagged=images_tagged(self.catalog, query, wanted.where))
 
     def _check(self, wanted: Wanted) -> None:
         most = self.catalog.capabilities.max_k

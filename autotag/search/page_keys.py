@@ -3,13 +3,17 @@
 import base64
 import binascii
 import json
-import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autotag.errors import UsageError
 
-_LONGEST = 400
+LONGEST_KEY = 2000
+"""Characters of a place: those of archive images hold their names, which may be long."""
+
+_HIGHEST = 2.0
+"""A score is a cosine; a store may round it a little beyond 1."""
+
 _REMEDY = "give the `next` of the page before as it was, or nothing for the first page"
 
 
@@ -40,7 +44,7 @@ class RankedKey:
         """
         match _unpacked(text):
             case ["r", float() | int() as score, str(image_id), int(seen)] if (
-                math.isfinite(score) and 0 < seen < 2**31
+                -_HIGHEST <= score <= _HIGHEST and 0 < seen < 2**31
             ):
                 return RankedKey(float(score), image_id, seen)
             case _:
@@ -75,13 +79,14 @@ class NewestKey:
 
 
 def _packed(parts: list[object]) -> str:
-    data = json.dumps(parts, separators=(",", ":")).encode()
+    # Names of archive images may hold bytes that are no UTF-8, which Python keeps as halves of characters.
+    data = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _unpacked(text: str) -> object:
     try:
-        data = base64.b64decode(text[:_LONGEST] + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        data = base64.b64decode(text[:LONGEST_KEY] + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return json.loads(data)
-    except (binascii.Error, ValueError, RecursionError):
+    except (binascii.Error, ValueError, OverflowError, RecursionError):
         return None

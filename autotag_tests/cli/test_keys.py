@@ -56,10 +56,10 @@ def test_a_key_that_was_removed_is_worthless(autotag: Autotag, tmp_path: Path) -
     assert not keys_of(tmp_path).allows(key, "read")
 
 
-def test_removing_what_is_not_there_fails_with_what_is(autotag: Autotag) -> None:
+def test_removing_what_is_not_there_is_wrong_use_and_says_what_is(autotag: Autotag) -> None:
     autotag("keys", "add", "me")
     told = autotag("keys", "remove", "you")
-    assert told.code == 1
+    assert told.code == 2
     assert "there is no key 'you'; there is: me" in told.err
 
 

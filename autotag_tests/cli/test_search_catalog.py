@@ -75,6 +75,43 @@ def test_filters_narrow_it_and_alone_show_the_newest(catalogued: Autotag) -> Non
     assert files(catalogued(*over, "blue", "--class", "car")) == ["red.png"]
 
 
+def test_the_catalog_alone_shows_its_newest_images(catalogued: Autotag) -> None:
+    told = catalogued("search", "--over", "catalog", "--json")
+    assert sorted(files(told)) == sorted(COLOURS)
+    assert {hit["score"] for hit in told.json["hits"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--tag", "nosuchtag"), "nothing found: no image has the tag 'nosuchtag'; autotag catalog status"),
+        (("--tag", "Red"), "no image has the tag 'Red'; there is 'red'"),
+        (("--class", "zebra", "--class", "gnu"), "no image has an object of the class 'zebra' or 'gnu'"),
+        (("--folder", "nowhere"), "no catalogued image lies in 'nowhere'"),
+        (("--tag", "red", "--class", "ball"), "no image passes all of the filters"),
+        (("red", "--tag", "[b]"), "no image has the tag '[b]'"),
+    ],
+)
+def test_a_filter_that_nothing_passes_is_named(
+    catalogued: Autotag, words: tuple[str, ...], said: str
+) -> None:
+    told = catalogued("search", "--over", "catalog", *words)
+    assert told.code == 0
+    assert said in told.out
+    assert (
+        said.removeprefix("nothing found: ")
+        in catalogued("search", "--over", "catalog", *words, "--json").json["unmet"]
+    )
+
+
+def test_words_that_are_only_a_tag_are_told(catalogued: Autotag, tmp_path: Path) -> None:
+    page = tmp_path / "hits.html"
+    over = ("search", "[X]", "--over", "catalog", "--min-score", "1", "--html", str(page))
+    assert "3 images are tagged '[x]': add --tag '[x]' and leave the words out" in catalogued(*over).out
+    assert "3 images are tagged" in page.read_text()
+    assert catalogued(*over, "--json").json["tagged"] == {"tag": "[x]", "images": 3}
+
+
 def test_objects_come_with_their_boxes(catalogued: Autotag) -> None:
     told = catalogued("search", "red", "--objects", "--over", "catalog", "--json", "--class", "car")
     assert [each["class_name"] for each in told.json["hits"][0]["regions"]] == ["car"]
@@ -131,7 +168,10 @@ def test_the_archives_page_shows_pictures_from_the_tars(archived: Autotag, tmp_p
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("red", "--tag", "x"), "knows no filters"),
+        (
+            ("red", "--tag", "x", "--folder", "f"),
+            "for --folder, --tag search your own folders: add --over catalog",
+        ),
         (("--image", "nowhere.png"), "No such file"),
         (("--over", "catalog", "--image", "autotag.toml"), "--image autotag.toml"),
         (("red", "--min-score", "2"), "--min-score"),

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from autotag.cli.serve import url_to_use
 from autotag_tests.cli.conftest import Said
 from autotag_tests.cli.test_studio import free_port
 
@@ -63,6 +64,23 @@ def test_a_catalog_of_other_models_is_refused_with_the_remedy(autotag: Autotag, 
     told = autotag("serve", "--port", str(free_port()))
     assert told.code == 1
     assert "set [models] as they were, or catalog the folders again" in told.err
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://box:8000"),
+        ("::", "http://box:8000"),
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("images.example.org", "http://images.example.org:8000"),
+    ],
+)
+def test_the_address_it_tells_is_one_that_a_client_can_use(
+    host: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "box")
+    assert url_to_use(host, 8000) == url
 
 
 class Serving:
@@ -161,8 +179,10 @@ def test_beyond_loopback_it_asks_for_a_key(settings_file: Path) -> None:
     key = subprocess.run(
         words, capture_output=True, text=True, check=True, env=dict(os.environ)
     ).stdout.strip()
-    with Serving(settings_file, "--host", "0.0.0.0", "--json") as serving:
-        serving.line()
+    with Serving(settings_file, "--host", "0.0.0.0") as serving:
+        lines = [serving.line() for _ in range(5)]
+        assert lines[1] == f"API:   http://{socket.gethostname()}:{serving.port}   (Ctrl-C stops)\n"
+        assert "TLS is for a proxy before it" in lines[4]
         here = f"http://127.0.0.1:{serving.port}/tags"
         with pytest.raises(OSError, match="401"):
             urlopen(here, timeout=30)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -133,17 +134,17 @@ def test_a_box_that_is_drawn_is_looked_for_next(
     page.mouse.move(area["x"] + 0.5 * area["width"], area["y"] + 0.5 * area["height"], steps=4)
     page.mouse.move(area["x"] + 0.9 * area["width"], area["y"] + 0.9 * area["height"], steps=4)
     page.mouse.up()
-    page.get_by_role("button", name="Search this box").wait_for()
+    page.get_by_role("button", name="More like this box").wait_for()
     shoot(page, tmp_path, "studio-search-box")
     page.keyboard.press("Enter")
     page.locator(".example.like").get_by_text("like part of").wait_for()
     page.locator(".card .score").first.wait_for()
-    assert page.locator(".st-key-q input").input_value() == ""
+    assert page.locator(".st-key-q input").input_value() == "red"
 
 
 def test_an_object_that_is_clicked_is_looked_for_next(page: "Page", url: str, catalog: None) -> None:
     find(page, url, "yellow").locator(".picture").click()
-    page.get_by_label("Search for yellow").first.click()
+    page.get_by_label("More like yellow").first.click()
     page.locator(".example.like").get_by_text("like part of").wait_for()
 
 
@@ -164,6 +165,38 @@ def test_keys_lead_from_a_card_to_its_review_and_back(page: "Page", url: str, ca
     page.get_by_role("button", name="← Back").click()
     page.locator(".card .score").first.wait_for()
     page.wait_for_function("document.querySelector('.st-key-q input')?.value === 'red'")
+
+
+def test_the_browser_goes_back_to_the_hits_and_forward_to_the_image_a_step_at_a_time(
+    page: "Page", url: str, settings: Path, catalog: None
+) -> None:
+    find(page, url, "red")
+    page.get_by_label("Review this image in its folder").nth(1).click()
+    page.get_by_role("button", name="Approve and next").wait_for()
+    named(page, {"image"})
+    page.go_back()
+    page.locator(".card .score").first.wait_for()
+    named(page, {"view", "q"})
+    assert page.locator(".st-key-q input").input_value() == "red"
+    page.go_forward()
+    page.locator(".card").first.wait_for(state="detached")
+    named(page, {"image"})
+    page.get_by_role("button", name="← Back").click()
+    page.locator(".card .score").first.wait_for()
+    named(page, {"view", "q"})
+    page.locator(".st-key-view").get_by_text("Folders").click()
+    page.get_by_text("images decided").wait_for()
+    named(page, {"view"})
+    page.go_back()
+    page.locator(".card .score").first.wait_for()
+    assert "Session State API" not in (settings.parent / "studio.log").read_text(errors="replace")
+
+
+def named(page: "Page", fields: set[str]) -> None:
+    """Wait until the page is drawn and its address names these, and nothing else."""
+    settled(page)
+    page.wait_for_url(lambda url: set(parse_qs(urlsplit(url).query)) == fields)
+    settled(page)
 
 
 def test_nothing_is_found_until_the_nearest_are_asked_for(page: "Page", url: str, catalog: None) -> None:

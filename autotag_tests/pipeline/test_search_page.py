@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
+from autotag.catalog.protocol import TagCount
 from autotag.pipeline.search_page import answer_words, archive_pictures, write_search_page
 from autotag.review.source_pictures import SourcePicture, SourcePictures
 from autotag.search.answers import FoundRegion, SearchAnswer, SearchHit
@@ -55,6 +56,25 @@ def test_a_missing_picture_says_why(tmp_path: Path) -> None:
 )
 def test_an_answer_is_told_in_a_sentence(answer: SearchAnswer, words: str) -> None:
     assert answer_words(answer).startswith(words)
+
+
+def test_words_that_are_a_tag_are_told_with_the_option_that_finds_its_images(tmp_path: Path) -> None:
+    one = SearchAnswer((), 0.25, 0.125, tagged=TagCount("[stop] sign", 1))
+    assert answer_words(one).endswith(
+        ". 1 image is tagged '[stop] sign': add --tag '[stop] sign' and leave the words out"
+    )
+    many = SearchAnswer((), 0.25, 0.125, tagged=TagCount("flag", 1234))
+    told = "1,234 images are tagged 'flag': add --tag flag and leave the words out"
+    assert told in answer_words(many)
+    assert told.replace("'", "&#39;") in page_of(tmp_path, many, SourcePicture(b""))
+
+
+def test_why_no_image_passes_stands_on_the_page_too(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_search_page(
+        UPath(path), "words", SearchAnswer((), None, None), lambda _: SourcePicture(b""), "no <tag>"
+    )
+    assert "nothing found: no &lt;tag&gt;" in path.read_text()
 
 
 def test_an_archive_without_its_tars_gives_reasons(tmp_path: Path) -> None:

@@ -67,6 +67,13 @@ def test_the_more_regions_are_looked_at_the_higher_is_the_cut(watched: Watched) 
     assert watched.backgrounds.cut("text", "any") == cuts[1]
 
 
+def test_images_have_as_many_regions_as_those_of_the_catalog_on_average(watched: Watched) -> None:
+    told = [watched.backgrounds.regions_of(10, sought) for sought in ("image", "object", "any")]
+    assert told == [10, 10, 20]
+    assert watched.backgrounds.regions_of(0, "any") == 1
+    assert Backgrounds(catalog_of([]), FakeEmbedder().embed_texts, 0.05).regions_of(5, "object") == 1
+
+
 def test_a_direction_is_a_unit_vector_even_of_what_all_words_share(watched: Watched) -> None:
     mean = FakeEmbedder().embed_texts(EVERYDAY_WORDS).mean(axis=0)
     for words in (FakeEmbedder().embed_texts(["red"])[0], mean / np.linalg.norm(mean)):

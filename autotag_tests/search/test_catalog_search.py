@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autotag.catalog.protocol import TagCount
 from autotag.domain.catalog_entries import CatalogImage
 from autotag.domain.catalog_filters import CatalogFilter, image_passes, object_passes
 from autotag.errors import MissingInputError, UsageError
@@ -168,6 +169,42 @@ def test_similar_pictures_of_a_kind_the_catalog_has_not_are_nothing() -> None:
     )
     strange = -FakeEmbedder().embed_texts([" ".join(["red", "green", "blue", "pink", "white"])])
     assert search.similar(Examples(strange)).abstained
+
+
+def test_pictures_among_images_that_pass_a_filter_are_not_cut() -> None:
+    search = search_over(catalog_of(colour_images()))
+    strange = Examples(-FakeEmbedder().embed_texts([" ".join(["red", "green", "blue", "pink", "white"])]))
+    narrowed = search.similar(strange, Wanted(30, CatalogFilter(tags=("red",))))
+    assert (len(narrowed.hits), narrowed.cut) == (20, None)
+    itself_left_out = CatalogFilter(without=(colour_images()[0].image_id,))
+    assert search.similar(strange, Wanted(30, itself_left_out)).abstained
+
+
+def test_the_fewer_images_pass_the_lower_is_the_cut_of_words() -> None:
+    images = colour_images(without=["purple"])
+    images = [replace(each, folder="few" if number < 3 else "many") for number, each in enumerate(images)]
+    search = search_over(catalog_of(images))
+    cuts = [search.text("purple", Wanted(where=CatalogFilter(folder))).cut for folder in ("few", "many", "")]
+    assert None not in cuts
+    assert cuts == sorted(set(cuts))  # type: ignore[type-var]
+    few = search.text("purple", Wanted(where=CatalogFilter("few")))
+    assert few.cut == pytest.approx(search._backgrounds.cut("text", "any", regions=3))
+
+
+def test_words_that_find_nothing_and_are_a_tag_are_told_with_how_many_images_have_it() -> None:
+    images = colour_images(without=["purple"])
+    images = [replace(each, tags=("purple",)) if n < 9 else each for n, each in enumerate(images)]
+    search = search_over(catalog_of(images))
+    for words in ("purple", " Purple ", "PURPLE"):
+        answer = search.text(words)
+        assert (answer.hits, answer.tagged) == ((), TagCount("purple", 9))
+    assert search.objects("purple", Wanted(min_score=1.0)).tagged is None, "no image has objects"
+    few = search.text(
+        "purple", Wanted(where=CatalogFilter(without=tuple(each.image_id for each in images[:4])))
+    )
+    assert few.tagged == TagCount("purple", 5)
+    assert search.text("purple", Wanted(where=CatalogFilter(tags=("red",)))).tagged is None
+    assert search.text("red").tagged is None, "it found something"
 
 
 def test_counter_examples_are_kept_away_from() -> None:

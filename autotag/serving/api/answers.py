@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -36,6 +37,7 @@ def found_images(answer: SearchAnswer, over: Over, started_s: float) -> dict[str
         "best_score": answer.best_score,
         "abstained": answer.abstained,
         "next": answer.next,
+        "tagged": asdict(answer.tagged) if answer.tagged else None,
         "processing_time_ms": milliseconds_since(started_s),
     }
 

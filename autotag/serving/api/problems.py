@@ -119,7 +119,7 @@ def problem_of(error: Exception, request: Request) -> ProblemError:
         case ProblemError():
             return error
         case RequestValidationError():
-            return _of_validation(error.errors())
+            return _of_validation(error.errors(), request)
         case PlainHTTPException():
             return _of_http(error, request)
         case UnknownKindError():
@@ -200,14 +200,22 @@ def _methods_at(request: Request) -> list[str]:
     return sorted(methods)
 
 
-def _of_validation(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
+def _of_validation(errors: Sequence[Mapping[str, Any]], request: Request) -> ProblemError:
     status = 400 if any(each["type"] in _UNREADABLE for each in errors) else 422
     places = [
-        {"where": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in errors[:MOST_ERRORS]
+        {"where": ".".join(map(str, each["loc"])), "message": _message(each, request)}
+        for each in errors[:MOST_ERRORS]
     ]
     told = "; ".join(f"{each['where']}: {each['message']}" for each in places[:3])
     more = f", and {len(errors) - 3} more" if len(errors) > 3 else ""
     return ProblemError(status, f"{told}{more}", members={"errors": places})
+
+
+def _message(error: Mapping[str, Any], request: Request) -> str:
+    is_whole_body = tuple(error["loc"]) == ("body",) and error["type"] != "missing"
+    if is_whole_body and "json" not in request.headers.get("content-type", "").lower():
+        return "a body of JSON needs the header Content-Type: application/json"
+    return error["msg"]
 
 
 def phrase_of(status: int) -> str:

@@ -1,13 +1,24 @@
 """What clients ask: parameters and bodies of searches, checked, and what they mean to the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from autotag.domain.catalog_filters import CatalogFilter
 from autotag.search.answers import Over, Wanted
+from autotag.search.page_keys import LONGEST_KEY
 from autotag.serving.api.wire import IMAGE_ID
 
 MOST_HITS = 10_000
@@ -51,6 +62,19 @@ class Query(BaseModel):
     """A request: unknown names are refused, so that a slip of the pen is no filter that lets everything through."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_known_fields(cls, sent: object) -> object:
+        """Unknown names are refused here, because Pydantic's own sentence does not say what there is."""
+        unknown = [name for name in sent if name not in cls.model_fields] if isinstance(sent, Mapping) else []
+        if not unknown:
+            return sent
+        sentence = "there is no such field here; there are {known}"
+        error = PydanticCustomError("extra_forbidden", sentence, {"known": ", ".join(cls.model_fields)})
+        raise ValidationError.from_exception_data(
+            cls.__name__, [InitErrorDetails(type=error, loc=(name,), input=None) for name in unknown]
+        )
 
 
 class Filters(Query):
@@ -118,7 +142,7 @@ class _Page(Filters):
         le=1,
         description="Least score of an image. Without it the query's background tells whether there is an answer at all.",
     )
-    after: str = Field(default="", max_length=400, description="`next` of the page before.")
+    after: str = Field(default="", max_length=LONGEST_KEY, description="`next` of the page before.")
     over: Over = Field(
         default="catalog", description="Your own images, or the tagged archive, which knows no filters."
     )
@@ -142,7 +166,7 @@ class ImagesQuery(_Dated):
     """`GET /images`."""
 
     limit: int = Field(default=100, ge=1, le=MOST_HITS, description="Images of a page.")
-    after: str = Field(default="", max_length=400, description="`next` of the page before.")
+    after: str = Field(default="", max_length=LONGEST_KEY, description="`next` of the page before.")
 
 
 class TagsQuery(_Dated):
@@ -196,7 +220,12 @@ class SimilarQuery(_Page, _Ranged):
     text: Words = Field(default="", description="Words that it should also be like.", examples=["at night"])
     unlike: Names = Field(default=[], description="Images of the catalog to keep away from.")
     text_weight: float = Field(default=0.5, ge=0, le=1, description="Of the words beside the picture.")
-    unlike_weight: float = Field(default=0.5, ge=0, le=10, description="Of what to keep away from.")
+    unlike_weight: float | None = Field(
+        default=None,
+        ge=0,
+        le=10,
+        description="Of what to keep away from; by itself 0.5 beside a picture, 0.15 beside words alone.",
+    )
     sought: Sought = Field(
         default="any", description="Compare with objects only, with whole images only, or both."
     )

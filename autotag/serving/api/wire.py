@@ -45,6 +45,13 @@ class FoundImage(BaseModel):
     thumbnail: str | None = Field(examples=[f"/images/{IMAGE_ID}/thumbnail"])
 
 
+class TagCount(BaseModel):
+    """A tag, and how many images have it."""
+
+    tag: str = Field(examples=["beach"])
+    images: int = Field(examples=[128])
+
+
 class FoundImages(BaseModel):
     """Images, best first; without anything to rank them by the newest first."""
 
@@ -58,6 +65,10 @@ class FoundImages(BaseModel):
     )
     abstained: bool = Field(description="Whether there are images and none of them was good enough.")
     next: str = Field(description="`after` of the next page; empty where there is none.")
+    tagged: TagCount | None = Field(
+        description="Where the words found nothing and are a tag: the tag, to be asked for with `tags` and without words, and how"
+        " many images that pass have it."
+    )
     processing_time_ms: float = Field(examples=[7.4])
 
 
@@ -86,13 +97,6 @@ class Image(BaseModel):
     objects: list[ImageObject]
     link: str = Field(examples=[f"/images/{IMAGE_ID}"])
     thumbnail: str = Field(examples=[f"/images/{IMAGE_ID}/thumbnail"])
-
-
-class TagCount(BaseModel):
-    """A tag, and how many images have it."""
-
-    tag: str = Field(examples=["beach"])
-    images: int = Field(examples=[128])
 
 
 class Tags(BaseModel):

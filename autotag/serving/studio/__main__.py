@@ -30,5 +30,7 @@ if __name__ == "__main__":
         import_module(name)
     _, config, *flags = sys.argv
     warm_up.start(Path(config) if config else None)
+    # A step of the page sets fields that have a default, which Streamlit would warn of in the terminal.
+    flags += ["--global.disableWidgetStateDuplicationWarning", "true"]
     sys.argv = ["streamlit", "run", str(Path(__file__).parent / "app.py"), *flags, "--", config]
     main(prog_name="streamlit")

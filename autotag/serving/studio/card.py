@@ -8,6 +8,7 @@ import streamlit as st
 from autotag.errors import AutotagError
 from autotag.review.folder_view import FolderView
 from autotag.review.review_queue import is_decided
+from autotag.serving.studio import address
 from autotag.serving.studio.chips import chips_html, chips_of, name_html, picture_html
 from autotag.serving.studio.clicks import approve, reject
 from autotag.serving.studio.drawn import DrawnImage, approved_tags, tags_to_choose
@@ -108,4 +109,4 @@ def _buttons(bench: Workbench, drawn: DrawnImage, live: LiveStandings) -> None:
 
 
 def _look(file: str) -> None:
-    st.query_params["image"] = file
+    address.step(address.REVIEW, file)

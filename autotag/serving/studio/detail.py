@@ -1,6 +1,8 @@
 """One image, large: its regions, its tags, and who spoke for each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 from upath import UPath
@@ -12,6 +14,7 @@ from autotag.review.evidence import TagEvidence, evidence_of
 from autotag.review.folder_view import FolderView
 from autotag.review.source_pictures import SourcePictures, SourceRegion
 from autotag.review.suggestions import outdated_evidence
+from autotag.serving.studio import address
 from autotag.serving.studio.card import tag_editor
 from autotag.serving.studio.chips import chips_html, chips_of, plain_markdown
 from autotag.serving.studio.clicks import record
@@ -26,7 +29,22 @@ VOTERS_SHOWN = 6
 VOTER_PX = 200
 PICTURES_KEPT = 32
 CAME_FROM = "came-from"
-"""Of the session: what `Back` restores, where somebody came from another view: that, and what its fields said."""
+"""Of the session: where somebody came from another view, a `CameFrom`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameFrom:
+    """What `Back` restores.
+
+    Attributes:
+        view: that the image was opened from.
+        said: values of its fields, and of the folder's, by their keys.
+        folder: as the address had it; empty where it had none.
+    """
+
+    view: str
+    said: Mapping[str, Any]
+    folder: str
 
 
 def detail(bench: Workbench, chosen: Choices, view: FolderView, file: str) -> None:
@@ -195,9 +213,13 @@ def _source_pictures(places: str, _bench: Workbench) -> SourcePictures:
 
 
 def _back() -> None:
-    st.query_params.pop("image", None)
-    st.session_state.update(st.session_state.pop(CAME_FROM, {}))
+    came: CameFrom | None = st.session_state.pop(CAME_FROM, None)
+    if came is None:
+        address.step(address.REVIEW)
+        return
+    st.session_state.update(came.said)
+    address.step(came.view, folder=came.folder)
 
 
 def _go(file: str) -> None:
-    st.query_params["image"] = file
+    st.query_params[address.IMAGE] = file

@@ -64,7 +64,10 @@ def new_tags(bench: Workbench, chosen: Choices) -> None:
 def _where_to_look(bench: Workbench, key: str | None, folder: str) -> str:
     """For a view of which nobody has discovered anything yet; the other view may have been."""
     press = "*Look through all folders*" if key is None else "*Find new tags* in the sidebar"
-    told = f"Nobody has looked for new tags here yet. Embed first, then press {press}."
+    keys = bench.folders() if key is None else [key]
+    is_embedded = any(bench.tables(each).embeddings.exists() for each in keys)
+    first = "press" if is_embedded else "nothing is embedded, either: press *Embed* in the sidebar, then"
+    told = f"Nobody has looked for new tags here yet: {first} {press}."
     layout, (other, name) = bench.plan.layout, (folder, HERE) if key is None else (None, EVERYWHERE)
     is_known = other != "" and clusters_path(layout, other).exists()
     return f"{told} What was found before is under **{name}** above." if is_known else told

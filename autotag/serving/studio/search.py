@@ -33,8 +33,12 @@ from autotag.serving.studio.search_state import (
     turning,
 )
 from autotag.serving.studio.search_words import answer_told, nothing_told
+from autotag.serving.studio.sidebar import BELIEVED
 from autotag.serving.studio.undo import FAILED
 from autotag.serving.studio.workbench import Workbench
+
+NOT_HERE = f"<style>.st-key-{BELIEVED} {{ display: none; }}</style>"
+"""For the thresholds in the sidebar: no search asks for them, while the sidebar's commands do, on every view."""
 
 HIDDEN = "<style>.st-key-search-form { display: none; }</style>"
 """For a form that is drawn all the same while an image is shown large: a field that comes back would not say what it did."""
@@ -47,6 +51,7 @@ def search(bench: Workbench, overrides: Mapping[str, Any]) -> None:
         bench: whose images.
         overrides: settings that differ from the file's, for the command that makes a catalog.
     """
+    st.html(NOT_HERE)
     with st.container(key="search-form"):
         asked, dropped, was_open = _form(bench)
     if asked is None:

@@ -47,7 +47,7 @@ function box(found) {
 }
 
 function card(hit, ranks, act) {
-  const made = element("article", hit.weak ? "card weak" : "card");
+  const made = element("article", `card${hit.weak ? " weak" : ""}${hit.low ? " low" : ""}`);
   made.tabIndex = 0;
   made.dataset.id = hit.id;
   made.setAttribute("aria-label", hit.score ? `${hit.name}, score ${hit.score}` : hit.name);

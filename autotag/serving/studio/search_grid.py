@@ -98,6 +98,7 @@ def hit_card(hit: SearchHit, picture: Shown, cut: float | None) -> dict[str, Any
         "name": printable(hit.file),
         "place": place,
         "score": "" if hit.score is None else f"{hit.score:.3f}",
+        "low": hit.score is not None and hit.score <= 0,
         "weak": cut is not None and hit.score is not None and hit.score < cut,
         "picture": picture.address,
         "reason": printable(picture.reason),

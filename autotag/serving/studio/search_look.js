@@ -1,4 +1,4 @@
-/* One hit, large: its objects can be chosen, and a box drawn, as what is looked for next. */
+/* One hit, large: its objects can be chosen, and a box drawn, as one more example of what is looked for. */
 
 const LEAST_PX = 8;
 const drawn = new WeakMap();
@@ -18,8 +18,8 @@ function placed(made, [left, top, width, height]) {
 function found(box, search) {
   const made = placed(element("button", box.matches ? "box matches" : "box"), box.percent);
   made.type = "button";
-  made.setAttribute("aria-label", `Search for ${box.label || "this object"}`);
-  made.title = "Search for this object";
+  made.setAttribute("aria-label", `More like ${box.label || "this object"}`);
+  made.title = "More like this object";
   made.append(element("i", "", box.label));
   made.onclick = () => search({ region: box.region });
   return made;
@@ -37,7 +37,7 @@ function drawing(frame, search) {
   const span = (a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])];
   const forget = () => { mine?.remove(); mine = null; start = null; frame.classList.remove("drawing"); };
   const finish = (box) => {
-    const go = element("button", "go", "Search this box ↵");
+    const go = element("button", "go", "More like this box ↵");
     go.type = "button";
     go.onclick = () => search({ box });
     go.onpointerdown = (event) => event.stopPropagation();

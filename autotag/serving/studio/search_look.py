@@ -1,4 +1,4 @@
-"""One hit, large: draw a box, or choose an object, and look for that."""
+"""One hit, large: draw a box, or choose an object, and look for more like that."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -96,7 +96,9 @@ def _picture(bench: Workbench, engine: SearchEngine, asked: Asked, hit: SearchHi
         "boxes": [_box(each, hit) for each in regions],
     }
     mount("search_look", "look", data, chosen)
-    st.caption("Draw a box on the picture, or click an object: that is what is looked for next.")
+    st.caption(
+        "Draw a box on the picture, or click an object, to look for more like it; words and other examples stay."
+    )
 
 
 def objects_of(engine: SearchEngine, hit: SearchHit) -> list[FoundRegion]:
@@ -111,7 +113,7 @@ def objects_of(engine: SearchEngine, hit: SearchHit) -> list[FoundRegion]:
 
 
 def search_part(asked: Asked, hit: SearchHit, regions: Sequence[FoundRegion], said: dict[str, Any]) -> None:
-    """Look for the object, or the box, that the script tells of; nothing for what is not on the page any more.
+    """Look for more like the object, or the box, that the script tells of; nothing for what is not on the page any more.
 
     Args:
         asked: the question that found the hit.

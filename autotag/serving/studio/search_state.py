@@ -6,15 +6,17 @@ from typing import Any
 import streamlit as st
 
 from autotag.search.answers import Over, SearchHit
-from autotag.serving.studio.detail import CAME_FROM
-from autotag.serving.studio.search_query import Asked, Box, Example, Leaning, Turning, example_of, part_of
+from autotag.serving.studio import address
+from autotag.serving.studio.detail import CAME_FROM, CameFrom
+from autotag.serving.studio.search_query import Asked, Box, Leaning, Turning, example_of, part_of
+from autotag.serving.studio.sidebar import folder_told
 from autotag.serving.studio.workbench import Workbench
 
 LEANING = "search-leaning"
 TURNING = "search-turning"
 LOOKED = "search-looked"
 FORM = "search-form"
-FORM_KEYS = ("q", "over", "find", "under", "with_tags", "with_classes", "confidence", "since", "until")
+FORM_KEYS = address.FIELDS[address.SEARCH]
 """Of the form's fields: what is not drawn, Streamlit may forget, or show another value of than it has."""
 
 
@@ -74,15 +76,9 @@ def less_like(hit: SearchHit, over: Over) -> None:
 
 
 def look_for_part(hit: SearchHit, over: Over, box_xyxy_px: Box, region_index: int | None) -> None:
-    """A part of a picture is all that is looked for now."""
-    look_for(part_of(hit, over, box_xyxy_px, region_index))
-
-
-def look_for(example: Example) -> None:
-    """This, and nothing else, is looked for now; filters stay."""
-    lean(Leaning((example,)))
+    """Look for more like this part of a picture, too: as with `more_like`, words and other examples stay."""
+    lean(leaning().towards(part_of(hit, over, box_xyxy_px, region_index)))
     look("")
-    st.session_state["q"] = ""
 
 
 def begin_anew() -> None:
@@ -91,15 +87,19 @@ def begin_anew() -> None:
     look("")
     cleared = {"q": "", "under": "", "confidence": 0.0, "since": None, "until": None}
     st.session_state.update(cleared, with_tags=[], with_classes=[])
+    address.change(**dict.fromkeys((*cleared, "with_tags", "with_classes"), ""))
 
 
 def review_image(hit: SearchHit, hits: Sequence[SearchHit]) -> None:
     """Open an image where it is decided on; the others of its folder that were found come before and after it."""
     st.session_state["queue"] = [each.file for each in hits if each.folder == hit.folder]
-    st.session_state["view"] = "Review"
-    st.session_state["folder"] = hit.folder
-    st.session_state[CAME_FROM] = {**form_as_drawn(), "view": "Search"}
-    st.query_params["image"] = hit.file
+    said = form_as_drawn()
+    if address.FOLDER in st.session_state:
+        said = {**said, address.FOLDER: st.session_state[address.FOLDER]}
+    folder_before = st.query_params.get(address.FOLDER, "")
+    st.session_state[CAME_FROM] = CameFrom(address.SEARCH, said, folder_before)
+    st.session_state[address.FOLDER] = hit.folder
+    address.step(address.REVIEW, hit.file, folder=folder_told(hit.folder))
 
 
 def is_reviewable(bench: Workbench, over: Over, hit: SearchHit) -> bool:

@@ -19,8 +19,19 @@ def answer_told(
         anyway = "shown all the same: " if now.nearest else ""
         return f"{told} · {anyway}what scores under {cut:.3f} may be chance, and is pale"
     if asked.leaning.unlike or (asked.words and asked.leaning.like):
-        return f"{told} · of mixed questions nobody knows which scores are chance"
+        return f"{told} · {_mixed(asked)}; no score is cut"
     return told
+
+
+def _mixed(asked: Asked) -> str:
+    """What a question that no background is known of is made of."""
+    if not asked.words:
+        return "ranked by pictures, away from others"
+    return (
+        "ranked by words and pictures together"
+        if asked.leaning.like
+        else "ranked by words, away from pictures"
+    )
 
 
 def nothing_told(asked: Asked, answer: SearchAnswer, facets: Facets | None, false_alarms: float) -> str:

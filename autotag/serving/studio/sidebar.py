@@ -21,6 +21,12 @@ URL = "query-params"
 MODELS = ("starter", "open_clip:ViT-B-32/laion2b_s34b_b79k", "timm:vit_small_patch14_dinov2.lvd142m")
 FIXED, FITTED = "threshold", "target precision"
 
+FIRST_FOLDER = "first-folder"
+"""Of the session: key of the folder that the address need not name."""
+
+BELIEVED = "believed"
+"""Of the thresholds, so that a view on which they say nothing can hide them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -83,10 +89,11 @@ def choices(bench: Workbench, overrides: dict[str, Any], where: Places) -> Choic
     with where.folder:
         folder = _folder(bench)
         start = FITTED if bench.settings.thresholds.target_precision else FIXED
-        mode = st.segmented_control(
-            "Believe a tag by", (FIXED, FITTED), default=start, required=True, key="by", bind=URL
-        )
-        minimum, changed = _fitted(bench, folder) if mode == FITTED else _fixed(bench, folder)
+        with st.container(key=BELIEVED):
+            mode = st.segmented_control(
+                "Believe a tag by", (FIXED, FITTED), default=start, required=True, key="by", bind=URL
+            )
+            minimum, changed = _fitted(bench, folder) if mode == FITTED else _fixed(bench, folder)
     with where.settings:
         shown = st.number_input(
             "Images in the grid at most",
@@ -108,7 +115,13 @@ def _folder(bench: Workbench) -> str:
         st.session_state["opening"] = opening_folder(bench)
     opening = st.session_state["opening"]
     first = folders.index(opening) if opening in folders else 0
+    st.session_state[FIRST_FOLDER] = folders[first] if folders else ""
     return st.selectbox("Folder", folders, first, key="folder", bind=URL, format_func=folder_name) or ""
+
+
+def folder_told(key: str) -> str:
+    """What the address has for a folder; empty for the one that it need not name."""
+    return "" if key == st.session_state.get(FIRST_FOLDER) else folder_name(key)
 
 
 def _fixed(bench: Workbench, folder: str) -> tuple[Minimum, dict[str, Any]]:

@@ -122,6 +122,15 @@ def test_a_request_that_is_wrong_is_told_where(name: str) -> None:
     problem(answer)
 
 
+@pytest.mark.parametrize("headers", [{}, {"content-type": "application/x-www-form-urlencoded"}])
+def test_json_that_is_not_declared_is_told_which_header_is_missing(headers: dict[str, str]) -> None:
+    answer = TestClient(small_app()).post("/write", content=b'{"a": 1}', headers=headers)
+    told = problem(answer)
+    assert answer.status_code == 422
+    assert told["detail"] == "body: a body of JSON needs the header Content-Type: application/json"
+    assert told["errors"][0]["where"] == "body"
+
+
 def test_wrong_places_are_named_and_what_was_sent_is_not_repeated() -> None:
     answer = TestClient(small_app()).post("/write", json={"a": "<script>secret</script>"})
     told = problem(answer)

@@ -124,6 +124,17 @@ def test_where_all_folders_were_looked_through_together_a_folder_names_that_view
     assert "What was found before is under **this folder**" in page.info[0].value
 
 
+def test_who_has_embedded_is_not_told_to_embed(shown: Shown, plan: PipelinePlan) -> None:
+    assert "press *Embed* in the sidebar, then *Find new tags*" in shown().info[0].value
+    embeddings = plan.layout.folder_tables(FOLDER).embeddings
+    embeddings.parent.mkdir()
+    embeddings.touch()
+    assert "yet: press *Find new tags* in the sidebar" in shown().info[0].value
+    page = shown()
+    checked(page.segmented_control(key="scope").set_value(EVERYWHERE).run())
+    assert "yet: press *Look through all folders*" in page.info[0].value
+
+
 def test_a_look_that_found_nothing_says_what_became_of_the_regions(shown: Shown, plan: PipelinePlan) -> None:
     counts = DiscoveryCounts(taken=9, explained=7, alone=2)
     write_clusters(clusters_path(plan.layout, FOLDER), [], Stamp(TABLE, plan.model_id), counts)

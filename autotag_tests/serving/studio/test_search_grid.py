@@ -8,6 +8,7 @@ from autotag.serving.studio import search_grid
 from autotag.serving.studio.search_grid import act, hit_card, percent, told
 from autotag.serving.studio.search_pictures import Shown
 from autotag.serving.studio.search_state import CAME_FROM, leaning, looked
+from autotag.serving.studio.sidebar import FIRST_FOLDER
 from autotag.serving.studio.workbench import Workbench
 from autotag.settings import Settings
 from autotag_tests.conftest import Folders
@@ -27,6 +28,7 @@ def bench(settings: Settings, folders: Folders) -> Workbench:
     st.cache_resource.clear()
     st.cache_data.clear()
     st.session_state.clear()
+    st.query_params.clear()
     folders.simple("trip", 1)
     return Workbench.of(settings)
 
@@ -46,6 +48,11 @@ def test_scores_are_told_and_those_under_the_cut_are_pale() -> None:
     assert not hit_card(hit(), Shown("x"), None)["weak"]
     assert (hit_card(hit(score=None), Shown("x"), 0.6)["score"]) == ""
     assert not hit_card(hit(score=None), Shown("x"), 0.6)["weak"]
+
+
+@pytest.mark.parametrize(("score", "is_low"), [(-0.02, True), (0.0, True), (0.01, False), (None, False)])
+def test_a_score_of_nothing_or_less_is_no_good_one(score: float | None, is_low: bool) -> None:
+    assert hit_card(hit(score=score), Shown("x"), None)["low"] is is_low
 
 
 def test_names_that_are_no_text_can_be_told_to_a_browser() -> None:
@@ -82,26 +89,26 @@ def test_a_card_that_is_gone_does_nothing(bench: Workbench) -> None:
     assert looked() == ""
 
 
-def test_a_hit_is_reviewed_in_its_folder_among_the_hits_of_that_folder(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(st, "query_params", {})
+def test_a_hit_is_reviewed_in_its_folder_among_the_hits_of_that_folder(bench: Workbench) -> None:
     hits = (hit("a.jpg"), hit("b.jpg", folder="other"), hit("c.jpg"))
     act(bench, "catalog", hits, "review", "id-c.jpg")
-    assert st.query_params == {"image": "c.jpg"}
+    assert st.query_params.to_dict() == {"image": "c.jpg", "folder": "trip"}
     state = st.session_state
-    assert (state["view"], state["folder"], state[CAME_FROM]["view"]) == ("Review", "trip", "Search")
+    assert (state["folder"], state[CAME_FROM].view, state[CAME_FROM].folder) == ("trip", "Search", "")
     assert state["queue"] == ["a.jpg", "c.jpg"]
 
 
-def test_what_lies_in_no_folder_that_is_there_cannot_be_reviewed(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(st, "query_params", {})
+def test_the_folder_that_a_visit_begins_with_is_not_in_the_address(bench: Workbench) -> None:
+    st.session_state[FIRST_FOLDER] = "trip"
+    act(bench, "catalog", (hit(),), "review", "id-a.jpg")
+    assert st.query_params.to_dict() == {"image": "a.jpg"}
+
+
+def test_what_lies_in_no_folder_that_is_there_cannot_be_reviewed(bench: Workbench) -> None:
     act(bench, "catalog", (hit(folder="gone"),), "review", "id-a.jpg")
     act(bench, "reference", (hit(),), "review", "id-a.jpg")
-    assert st.query_params == {}
-    assert "view" not in st.session_state
+    assert st.query_params.to_dict() == {}
+    assert CAME_FROM not in st.session_state
 
 
 def test_a_click_on_what_streamlit_has_forgotten_is_lost_and_the_page_stays(bench: Workbench) -> None:

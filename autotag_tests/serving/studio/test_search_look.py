@@ -4,7 +4,7 @@ import streamlit as st
 from autotag.search.answers import FoundRegion
 from autotag.serving.studio.search_look import objects_of, search_part
 from autotag.serving.studio.search_query import Asked
-from autotag.serving.studio.search_state import leaning, look, looked
+from autotag.serving.studio.search_state import leaning, look, looked, more_like
 from autotag.serving.studio.workbench import Workbench
 from autotag.settings import Settings
 from autotag_tests.conftest import Folders
@@ -22,7 +22,7 @@ def found(settings: Settings, folders: Folders) -> Library:
     return library(Workbench.of(settings), folders, {"red": 2})
 
 
-def test_a_drawn_box_is_all_that_is_looked_for(found: Library) -> None:
+def test_a_drawn_box_is_one_more_example_and_words_stay(found: Library) -> None:
     hit = found.hit("red00.png")
     st.session_state["q"] = "a dog"
     look(hit.image_id)
@@ -30,13 +30,15 @@ def test_a_drawn_box_is_all_that_is_looked_for(found: Library) -> None:
     (example,) = leaning().like
     assert example.box_xyxy_px == (16, 32, 32, 64)
     assert example.region_index is None
-    assert (st.session_state["q"], looked()) == ("", "")
+    assert (st.session_state["q"], looked()) == ("a dog", "")
 
 
-def test_an_object_that_is_clicked_is_all_that_is_looked_for(found: Library) -> None:
+def test_an_object_that_is_clicked_is_one_more_example_like_a_whole_image(found: Library) -> None:
     hit = found.hit("red00.png")
+    more_like(found.hit("red01.png"), "catalog")
     search_part(Asked(), hit, [REGION], {"id": hit.image_id, "region": 2})
-    (example,) = leaning().like
+    before, example = leaning().like
+    assert before.file == "red01.png"
     assert (example.box_xyxy_px, example.region_index) == ((10, 10, 30, 30), 2)
 
 

@@ -25,8 +25,14 @@ def test_an_answer_tells_how_many_of_how_many_in_which_order() -> None:
 def test_what_scores_mean_is_told() -> None:
     assert "under 0.300 may be chance" in told(Asked("dog"), 0.3)
     assert "all the same" in told(Asked("dog"), 0.3, nearest=True)
-    assert "mixed" in told(Asked("dog", leaning=Leaning((EXAMPLE,))))
-    assert "mixed" not in told(Asked(leaning=Leaning((EXAMPLE,))))
+
+
+def test_where_no_score_is_cut_the_answer_says_what_it_is_ranked_by() -> None:
+    both = told(Asked("dog", leaning=Leaning((EXAMPLE,))))
+    assert both.endswith("· ranked by words and pictures together; no score is cut")
+    assert "words, away from pictures" in told(Asked("dog", leaning=Leaning((), (EXAMPLE,))))
+    assert "pictures, away from others" in told(Asked(leaning=Leaning((EXAMPLE,), (EXAMPLE,))))
+    assert "no score is cut" not in told(Asked(leaning=Leaning((EXAMPLE,))))
 
 
 def test_the_cut_is_explained_where_nothing_stands_out() -> None:

@@ -158,6 +158,20 @@ def test_questions_that_are_none_are_refused_with_the_place(
     assert told in detail
 
 
+def test_an_unknown_field_is_told_beside_the_known_ones(client: TestClient) -> None:
+    known = "there is no such field here; there are folder, tags, classes, min_confidence"
+    for path, body, where in (
+        ("/search/text", None, "query.fodler"),
+        ("/search/hybrid", {"text_query": "red", "fodler": "x"}, "body.fodler"),
+        ("/search/similar", {"image_id": "a", "fodler": "x"}, "body.fodler"),
+    ):
+        status, detail = refused(client, path, body, q="red", fodler="x")
+        assert status == 422
+        assert detail.startswith(f"{where}: {known}")
+    _, detail = refused(client, "/search/hybrid", {"date_range": {"from": "2024-01-01"}})
+    assert detail == "body.date_range.from: there is no such field here; there are since, until"
+
+
 @pytest.mark.parametrize(
     "folder", ["../../etc", "..", "%2e%2e", "a\x00b", "'; DROP TABLE regions; --", "tr%", "trips'"]
 )
@@ -198,7 +212,15 @@ def test_nothing_is_an_answer_too_and_says_what_it_would_have_taken(
     nothing = asked(client, "/search/text", q="purple")
     assert (nothing["hits"], nothing["abstained"]) == ([], True)
     assert nothing["best_score"] < nothing["cut"]
+    assert nothing["tagged"] is None
     assert len(asked(client, "/search/text", q="purple", min_score=-1)["hits"]) == 10
+
+
+def test_words_that_find_nothing_and_are_a_tag_are_told_so(no_purple: None, client: TestClient) -> None:
+    nothing = asked(client, "/search/text", q="Red", min_score=1)
+    assert (nothing["hits"], nothing["tagged"]) == ([], {"tag": "red", "images": 20})
+    body = {"text_query": "red", "min_score": 1, "tags": ["blue"]}
+    assert asked(client, "/search/hybrid", body)["tagged"] is None
 
 
 def test_a_known_query_never_asks_a_model(
