@@ -12,6 +12,8 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -75,6 +77,17 @@ class Query(BaseModel):
         raise ValidationError.from_exception_data(
             cls.__name__, [InitErrorDetails(type=error, loc=(name,), input=None) for name in unknown]
         )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_values(cls, sent: object, about: ValidationInfo) -> object:
+        """Pydantic takes true for 1."""
+        is_truth_value = isinstance(sent, bool) or (
+            isinstance(sent, list) and any(each is True or each is False for each in sent)
+        )
+        if is_truth_value and cls.model_fields[str(about.field_name)].annotation is not bool:
+            raise ValueError("true and false mean nothing here")
+        return sent
 
 
 class Filters(Query):
