@@ -45,7 +45,7 @@ MAKERS = {
     "sidecars": (FOLDER, "target_processed/trip/.sidecar_runs"),
 }
 """Words of each verb that makes something by assets, and what it makes, below the data root; taken away before."""
-OTHERS = ("search", "evaluate", "up", "why", "discover", "thresholds", "studio", "manifest", "fetch")
+OTHERS = ("search", "evaluate", "up", "why", "discover", "thresholds", "studio", "serve", "manifest", "fetch")
 OF_GROUPS = (
     "ledger undo",
     "ledger diff",
@@ -54,6 +54,10 @@ OF_GROUPS = (
     "review import",
     "catalog status",
     "catalog forget",
+    "catalog rebuild",
+    "keys add",
+    "keys list",
+    "keys remove",
 )
 
 
@@ -219,6 +223,28 @@ def test_the_catalog_is_looked_into_and_thinned_where_the_named_file_says(
     assert told.json["images"] == 2
     assert autotag("catalog", "forget", *FOLDER, *config).json["forgotten"] == 2
     assert nothing_was_made_in(elsewhere)
+
+
+def test_keys_are_kept_where_the_named_file_says(
+    autotag: Autotag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "named" / "autotag.toml"
+    named.parent.mkdir()
+    named.write_text("")
+    monkeypatch.chdir(tmp_path)
+    config = ("--config", str(named), "--json")
+    assert Path(autotag("keys", "add", "me", *config).json["path"]).is_relative_to(named.parent)
+    assert [each["name"] for each in autotag("keys", "list", *config).json["keys"]] == ["me"]
+    assert autotag("keys", "remove", "me", *config).code == 0
+
+
+@pytest.mark.parametrize("words", [("serve",), ("catalog", "rebuild")])
+def test_a_named_file_that_is_not_there_is_refused(
+    autotag: Autotag, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    told = autotag(*words, "--config", str(tmp_path / "no.toml"))
+    assert told.code == 2
+    assert "no.toml" in told.err
 
 
 def commands_taking_the_option(group: Any, prefix: str = "") -> Iterator[str]:

@@ -21,6 +21,8 @@ VERBS = (
     "demo",
     "up",
     "studio",
+    "serve",
+    "keys",
     "sample",
     "segment-source",
     "embed-source",
@@ -80,6 +82,10 @@ OF_GROUPS = (
     "review import",
     "catalog status",
     "catalog forget",
+    "catalog rebuild",
+    "keys add",
+    "keys list",
+    "keys remove",
 )
 
 
