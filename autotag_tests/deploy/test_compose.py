@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autotag_tests.deploy.files import DEPLOY, in_environment, read_yaml, run, services
+from autotag_tests.deploy.files import DEPLOY, from_system, in_environment, read_yaml, run, services
 
 NAMES = sorted(services())
 OURS = [name for name in NAMES if services()[name]["image"] == "autotag:local"]
@@ -37,11 +37,7 @@ def compose_command() -> list[str]:
     """The client, of either generation; neither needs an engine to read a file."""
     if (docker := shutil.which("docker")) and run(docker, "compose", "version").returncode == 0:
         return [docker, "compose"]
-    if old := shutil.which("docker-compose"):
-        return [old]
-    pytest.skip(
-        "neither `docker compose` nor docker-compose is installed; Debian has the latter in docker-compose"
-    )
+    return [from_system("docker-compose", "docker-compose")]
 
 
 def test_the_client_reads_it_with_the_variables_of_the_example(tmp_path: Path) -> None:

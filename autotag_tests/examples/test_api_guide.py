@@ -3,13 +3,13 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from autotag_tests.deploy.files import from_system
 from autotag_tests.examples.served_demo import path_with_autotag, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -49,8 +49,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(demo: Path) -> list[Ran]:
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+    from_system("curl", "curl")
     every = commands(GUIDE.read_text(encoding="utf-8"))
     with served(demo / "autotag.toml") as address:
         script = "set -eu -o pipefail\n" + "".join(
