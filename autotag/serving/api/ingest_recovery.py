@@ -100,6 +100,8 @@ class Recovery:
         # The catalog first: what it knows by now was kept before, so no image that comes meanwhile looks like an orphan.
         catalogued = self._catalog.ids_in(INGESTED_KEY)
         names = {image_id(INGESTED_KEY, name): name for name in self._files.names()}
+        if not names:  # they went meanwhile, as with a drive
+            return _Found([], [])
         uncatalogued = [name for own, name in names.items() if own not in catalogued]
         return _Found(sorted(catalogued.keys() - names.keys()), uncatalogued)
 

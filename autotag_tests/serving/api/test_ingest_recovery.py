@@ -93,6 +93,22 @@ def test_a_directory_that_is_not_mounted_costs_no_entry(bench: Bench, leaves: st
     assert bench.catalog.count() == 1
 
 
+def test_a_directory_that_goes_while_it_is_looked_at_costs_no_entry(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.ingest.ingest(picture(1))
+    root = Path(bench.ingest.files.root.path)
+    there = bench.catalog.ids_in
+
+    def goes_then(folder: str) -> dict[str, datetime]:
+        root.rename(root.with_name("elsewhere"))
+        return there(folder)
+
+    monkeypatch.setattr(bench.catalog, "ids_in", goes_then)
+    assert recovered(bench) == Recovered()
+    assert bench.catalog.count() == 1
+
+
 def test_a_file_that_cannot_be_catalogued_stays_and_is_told(bench: Bench, caplog: Any) -> None:
     good = unacknowledged(bench, 1)
     bad = ingested_name("ab" * 32, "PNG")
