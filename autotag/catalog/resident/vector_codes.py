@@ -73,10 +73,14 @@ class VectorCodes:
         import faiss
 
         rows = len(self)
-        codes: Any = faiss.IndexPQFastScan(
+        quantized: Any = faiss.IndexPQFastScan(
             self._dim, self._dim // NUMBERS_A_CODE, 4, faiss.METRIC_INNER_PRODUCT
         )
-        codes.pq.cp.niter = ROUNDS
+        quantized.pq.cp.niter = ROUNDS
+        # Turned at random, so that no code stands for numbers that say more, or less, than the others' do.
+        turn: Any = faiss.RandomRotationMatrix(self._dim, self._dim)
+        turn.init(_SEED)
+        codes: Any = faiss.IndexPreTransform(turn, quantized)
         drawn = np.sort(np.random.default_rng(_SEED).permutation(rows)[:TRAINING_ROWS])
         with _one_thread():
             codes.train(self.at(drawn))

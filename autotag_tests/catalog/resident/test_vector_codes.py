@@ -48,6 +48,17 @@ class TestVectorCodes:
             shares.append(len(right(vectors, query) & set(found.tolist())) / K)
         assert np.mean(shares) >= 0.95
 
+    def test_so_they_are_where_few_numbers_say_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(vector_codes, "CANDIDATES", 100)
+        monkeypatch.setattr(vector_codes, "CANDIDATES_A_HIT", 10)
+        vectors, shares = drawn(ROWS), []
+        vectors[:, DIM // 4 :] *= 0.05
+        vectors, queries = normalise(vectors), normalise(vectors[:30] + 0.05 * drawn(30, seed=1))
+        codes = learned(vectors)
+        for query in queries:
+            shares.append(len(right(vectors, query) & set(codes.nearest(query, K)[0].tolist())) / K)
+        assert np.mean(shares) >= 0.95
+
     def test_without_codes_all_are_compared(self) -> None:
         vectors, query = drawn(400), drawn(1, seed=1)[0]
         codes = VectorCodes(DIM)
