@@ -107,7 +107,7 @@ class InMemoryCatalog:
     def sample(self, n: int, sought: Sought = "any") -> Vectors:
         """See `Catalog.sample`."""
         vectors = [embedding for _, _, embedding in self._regions(sought, _EVERYTHING)]
-        if not vectors:
+        if not vectors or n < 1:
             return np.zeros((0, self._dim), np.float32)
         drawn = np.random.default_rng(_SEED).permutation(len(vectors))[:n]
         return np.stack([vectors[place] for place in drawn])
@@ -141,16 +141,8 @@ class InMemoryCatalog:
 
 def _hit(score: float, image: CatalogImage, found: CatalogObject | None) -> CatalogHit:
     return CatalogHit(
+        *image.facts(),
         score=score,
-        image_id=image.image_id,
-        media_id=image.media_id,
-        folder=image.folder,
-        file=image.file,
-        width=image.width,
-        height=image.height,
-        tags=image.tags,
-        taken_at=image.taken_at,
-        added_at=image.added_at,
         region_index=found.region_index if found else 0,
         box_xyxy_px=found.box_xyxy_px if found else (0, 0, image.width, image.height),
         class_name=found.class_name if found else "",

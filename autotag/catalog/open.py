@@ -1,7 +1,7 @@
 """Opens the catalog that the settings name."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from upath import UPath
 
@@ -9,6 +9,9 @@ from autotag.catalog.protocol import Catalog
 from autotag.domain.catalog_entries import CatalogImage
 from autotag.errors import MissingInputError, ModelMismatchError, UsageError
 from autotag.settings import Settings
+
+if TYPE_CHECKING:
+    from autotag.catalog.opensearch.rebuilding import Rebuilt
 
 IMAGES_AT_ONCE = 500
 """Images that a rebuild holds."""
@@ -45,8 +48,8 @@ def open_catalog(
     return _lance(settings, layout.catalog, model_id, dim, create=create)
 
 
-def rebuild_catalog(settings: Settings, model_id: str, dim: int) -> int:
-    """Make the catalog's index on OpenSearch anew, as its settings are now, of what it holds; how many images that is.
+def rebuild_catalog(settings: Settings, model_id: str, dim: int) -> "Rebuilt":
+    """Make the catalog's index on OpenSearch anew, as its settings are now, of what it holds.
 
     It is searched meanwhile, and written to afterwards.
 
@@ -60,23 +63,21 @@ def rebuild_catalog(settings: Settings, model_id: str, dim: int) -> int:
         raise UsageError(
             "the embedded catalog needs no rebuilding: it indexes itself; only one on OpenSearch is laid out by settings"
         )
-    from autotag.catalog.opensearch.indices import rebuild
+    from autotag.catalog.opensearch.rebuilding import rebuild
 
     catalog = _opensearch(settings, model_id, dim, create=False)
     try:
-        written = 0
-
-        def batches() -> Iterator[list[CatalogImage]]:
-            nonlocal written
-            after = ""
-            while images := catalog.page(after, IMAGES_AT_ONCE):
-                yield images
-                written, after = written + len(images), images[-1].image_id
-
-        rebuild(settings.catalog, model_id, dim, batches())
-        return written
+        return rebuild(settings.catalog, model_id, dim, _batches(catalog))
     finally:
         catalog.close()
+
+
+def _batches(catalog: Catalog) -> Iterator[list[CatalogImage]]:
+    """All images, by id."""
+    after = ""
+    while images := catalog.page(after, IMAGES_AT_ONCE):
+        yield images
+        after = images[-1].image_id
 
 
 def _opensearch(settings: Settings, model_id: str, dim: int, *, create: bool) -> Catalog:

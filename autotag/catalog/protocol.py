@@ -13,7 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from autotag.domain.catalog_entries import CatalogImage
+from autotag.domain.catalog_entries import CatalogImage, ImageFacts
 from autotag.domain.catalog_filters import CatalogFilter
 
 Vectors = npt.NDArray[np.float32]
@@ -50,20 +50,11 @@ class UpsertOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogHit:
+class CatalogHit(ImageFacts):
     """A region that was found, with what a page shows of its image.
 
     Attributes:
         score: cosine of query and region, in [-1, 1].
-        image_id: of its image, like the next eight.
-        media_id: sha256 of the file's bytes.
-        folder: partition key.
-        file: relative to the folder.
-        width: in pixels.
-        height: in pixels.
-        tags: of the image.
-        taken_at: None where unknown.
-        added_at: UTC.
         region_index: 0 for the whole image.
         box_xyxy_px: x0, y0, x1, y1, the last two exclusive.
         class_name: empty for the whole image.
@@ -71,15 +62,6 @@ class CatalogHit:
     """
 
     score: float
-    image_id: str
-    media_id: str
-    folder: str
-    file: str
-    width: int
-    height: int
-    tags: tuple[str, ...]
-    taken_at: datetime | None
-    added_at: datetime
     region_index: int
     box_xyxy_px: tuple[int, int, int, int]
     class_name: str

@@ -1,8 +1,10 @@
 """What the catalog holds of one image: where it lies, its tags and dates, and the vectors of it and of its objects."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,21 +48,19 @@ class CatalogObject:
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogImage:
-    """An image of the catalog.
+class ImageFacts:
+    """What is told of an image wherever it turns up. Records of an image inherit these: their own fields come after them.
 
     Attributes:
-        image_id: see `image_id`.
+        image_id: see `image_id`; of an archive image `<shard>/<key>`.
         media_id: sha256 of the file's bytes.
-        folder: partition key of its folder.
-        file: relative to the folder.
-        width: of the oriented image, in pixels.
+        folder: partition key of its folder; of an archive image its shard.
+        file: relative to the folder; of an archive image its key.
+        width: of the oriented image, in pixels; 0 where it is not known.
         height: likewise.
         tags: none twice, by falling score; those of people first.
         taken_at: when the photograph was taken, as its EXIF says, read as UTC; None where it does not say.
-        added_at: when the catalog first met it, UTC; stays when the image is written again.
-        embedding: float32 (dim,), unit L2 norm, of the whole image.
-        objects: by region index.
+        added_at: when the catalog first met it, UTC; stays when the image is written again. None of an archive image.
     """
 
     image_id: str
@@ -71,6 +71,29 @@ class CatalogImage:
     height: int
     tags: tuple[str, ...]
     taken_at: datetime | None
+    added_at: datetime | None
+
+    def facts(self) -> tuple[Any, ...]:
+        """The values of `FACTS`, with which another record of the same image begins."""
+        return _facts(self)
+
+
+FACTS = tuple(each.name for each in fields(ImageFacts))
+"""Names of what `ImageFacts` holds, in its order."""
+
+_facts = attrgetter(*FACTS)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogImage(ImageFacts):
+    """An image of the catalog.
+
+    Attributes:
+        added_at: always known.
+        embedding: float32 (dim,), unit L2 norm, of the whole image.
+        objects: by region index.
+    """
+
     added_at: datetime
     embedding: Vector = field(compare=False)
     objects: tuple[CatalogObject, ...] = ()

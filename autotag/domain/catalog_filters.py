@@ -12,6 +12,9 @@ from autotag.errors import UsageError
 CONFIDENCE_STEPS = 100
 """Confidences are compared in hundredths: an object's is rounded down, the least one asked for is rounded up."""
 
+MOST_CLASSES = 100
+"""Of one filter. A store on disk looks for each class with each confidence from the least one on: a thousand take seconds."""
+
 _ROUNDING = 1e-6
 
 
@@ -52,8 +55,11 @@ class CatalogFilter:
         """Refuse what no image can be judged by.
 
         Raises:
-            UsageError: a confidence outside [0, 1], a date without a time zone or beyond what UTC knows, or a range that ends before it begins.
+            UsageError: more than `MOST_CLASSES`, a confidence outside [0, 1], a date without a time zone or beyond what UTC knows, or a
+                range that ends before it begins.
         """
+        if len(self.classes) > MOST_CLASSES:
+            raise UsageError(f"the filter names {len(self.classes)} classes; give at most {MOST_CLASSES}")
         if not 0 <= self.min_confidence <= 1:
             raise UsageError(f"min_confidence is {self.min_confidence}; give 0 to 1")
         for name, date in (("since", self.since), ("until", self.until)):

@@ -1,10 +1,10 @@
 """What is asked of a search, and what it answers: one shape for the catalog and for the archive."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal
 
 from autotag.catalog.protocol import TagCount
+from autotag.domain.catalog_entries import ImageFacts
 from autotag.domain.catalog_filters import CatalogFilter
 
 Over = Literal["catalog", "reference"]
@@ -51,32 +51,14 @@ class FoundRegion:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchHit:
+class SearchHit(ImageFacts):
     """An image that was found.
 
     Attributes:
-        image_id: in the catalog; of an archive image `<shard>/<key>`.
-        media_id: sha256 of its bytes.
-        folder: partition key of its folder; of an archive image its shard.
-        file: relative to the folder; of an archive image its key.
-        width: in pixels; 0 where it is not known.
-        height: likewise.
-        tags: of the image.
-        taken_at: None where it is not known.
-        added_at: UTC; None for an archive image.
         score: of its best region; None where nothing was ranked.
         regions: those that were found, best first: one, or where objects are looked for all that match.
     """
 
-    image_id: str
-    media_id: str
-    folder: str
-    file: str
-    width: int
-    height: int
-    tags: tuple[str, ...]
-    taken_at: datetime | None
-    added_at: datetime | None
     score: float | None
     regions: tuple[FoundRegion, ...] = ()
 
@@ -101,5 +83,5 @@ class SearchAnswer:
 
     @property
     def abstained(self) -> bool:
-        """Whether images passed the filter and none of them was good enough."""
-        return not self.hits and self.best_score is not None
+        """Whether images passed the filter and none of them was good enough; a page beyond the last one is only empty."""
+        return self.cut is not None and self.best_score is not None and self.best_score < self.cut

@@ -16,35 +16,12 @@ def ranked_hit(found: RankedImage[CatalogHit]) -> SearchHit:
     """An image by its best region."""
     best = found.best
     region = FoundRegion(best.region_index, best.box_xyxy_px, best.class_name, best.confidence, found.score)
-    return SearchHit(
-        image_id=best.image_id,
-        media_id=best.media_id,
-        folder=best.folder,
-        file=best.file,
-        width=best.width,
-        height=best.height,
-        tags=best.tags,
-        taken_at=best.taken_at,
-        added_at=best.added_at,
-        score=found.score,
-        regions=(region,),
-    )
+    return SearchHit(*best.facts(), score=found.score, regions=(region,))
 
 
 def unranked_hit(image: CatalogImage) -> SearchHit:
     """An image that nothing was compared with."""
-    return SearchHit(
-        image_id=image.image_id,
-        media_id=image.media_id,
-        folder=image.folder,
-        file=image.file,
-        width=image.width,
-        height=image.height,
-        tags=image.tags,
-        taken_at=image.taken_at,
-        added_at=image.added_at,
-        score=None,
-    )
+    return SearchHit(*image.facts(), score=None)
 
 
 def with_objects(

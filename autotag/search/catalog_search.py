@@ -36,7 +36,7 @@ class CatalogSearch:
         Args:
             catalog: to search.
             texts: vectors of queries, of the catalog's model.
-            false_alarms: share of queries for what is not there that may be answered, in (0, 1).
+            false_alarms: share of queries that have nothing to do with the catalog that may be answered, in (0, 1).
         """
         self.catalog = catalog
         self.texts = texts

@@ -16,9 +16,9 @@ READ_AT_ONCE = 500
 """Images of a stretch of time that are read and sorted here; more where a page is longer."""
 
 _STEP = timedelta(microseconds=1)
-_EARLIEST = datetime(1700, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2250, 1, 1, tzinfo=UTC)
-"""No photograph is older or newer, and every store can hold these dates."""
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
+"""A camera whose clock is wrong dates its photographs anywhere between, to the second."""
 
 _LADDER_DAYS = (1, 30, 365, 3650, 36_500)
 """Stretches back from now that are tried first: nearly all photographs are of these years."""

@@ -50,21 +50,20 @@ class TextVectors:
         Raises:
             UsageError: an empty query, or a model without a text side.
         """
-        words = clean_query(query)
-        known = self.known(words)
+        key = (self._model_id, clean_query(query))
+        known = self._known(key)
         if known is not None:
             return known
-        vector = self.embed([words])[0].copy()
-        self.remember(words, vector)
+        vector = self.embed([key[1]])[0].copy()
+        vector.setflags(write=False)
+        with self._lock:
+            self._vectors[key] = vector
+            while len(self._vectors) > self._room:
+                self._vectors.popitem(last=False)
         return vector
 
-    def known(self, query: str) -> Vectors | None:
-        """The remembered vector, or None; either is counted.
-
-        Raises:
-            UsageError: an empty query.
-        """
-        key = (self._model_id, clean_query(query))
+    def _known(self, key: tuple[str, str]) -> Vectors | None:
+        """The remembered vector, or None; either is counted."""
         with self._lock:
             vector = self._vectors.get(key)
             if vector is None:
@@ -73,14 +72,6 @@ class TextVectors:
             self._hits += 1
             self._vectors.move_to_end(key)
             return vector
-
-    def remember(self, query: str, vector: Vectors) -> None:
-        """Keep a vector that was made elsewhere; it must not be written to afterwards, and cannot be."""
-        vector.setflags(write=False)
-        with self._lock:
-            self._vectors[self._model_id, clean_query(query)] = vector
-            while len(self._vectors) > self._room:
-                self._vectors.popitem(last=False)
 
 
 def clean_query(query: str) -> str:

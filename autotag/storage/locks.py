@@ -4,7 +4,6 @@ The operating system holds them, so a holder that is killed lets go. An object s
 file systems: there, only Dagster's pools keep two runs apart.
 """
 
-import errno
 import json
 import logging
 import os
@@ -17,10 +16,11 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from upath import UPath
 
 from autotag.errors import InUseError, UnwritableRootError
+from autotag.file_locks import NoLocksError, take
 from autotag.storage.layout import Layout
 from autotag.storage.removal import remove_file
 from autotag.storage.roots import is_local, make_directory
@@ -32,8 +32,7 @@ PATIENCE_S = 3.0
 LOOK_S = 0.05
 """Longer than another process holds a lock that it only looks at."""
 
-WITHOUT_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
-"""What a file system without locks answers."""
+_REMEDY = "make it writable or set another root under [paths]"
 
 _log = logging.getLogger(__name__)
 
@@ -108,14 +107,13 @@ def is_held(lock: Lock) -> bool:
     if not is_local(lock.path):
         return False
     try:
-        if not lock.path.exists():
-            return False
-        with _file_lock(lock.path).acquire(blocking=False):
-            return False
-    except Timeout:
+        if lock.path.exists():
+            take(_local(lock), 0, _REMEDY).release()
+    except TimeoutError:
         return True
-    except OSError:
+    except (OSError, NoLocksError, UnwritableRootError):
         return False
+    return False
 
 
 def refuse_held(lock: Lock) -> None:
@@ -133,25 +131,17 @@ def refuse_held(lock: Lock) -> None:
 def _take(lock: Lock) -> FileLock | None:
     """The lock, taken; None where the file system has none."""
     make_directory(lock.path.parent)
-    file_lock = _file_lock(lock.path)
     try:
-        file_lock.acquire(timeout=PATIENCE_S)
-    except Timeout as error:
+        return take(_local(lock), PATIENCE_S, _REMEDY)
+    except TimeoutError as error:
         raise InUseError(_told(lock)) from error
-    except (OSError, NotImplementedError) as error:  # filelock's two ways to say that there are no locks
-        if isinstance(error, OSError) and error.errno not in WITHOUT_LOCKS:
-            raise UnwritableRootError(
-                f"{lock.path}: cannot be locked ({error.strerror or error}); make it writable or set another root"
-                " under [paths]"
-            ) from error
+    except NoLocksError as error:
         _tell_once(str(error))
         return None
-    return file_lock
 
 
-def _file_lock(path: UPath) -> FileLock:
-    # Without its fallback, files whose existence is the lock: they outlive a holder that is killed.
-    return FileLock(path.path, fallback_to_soft=False)
+def _local(lock: Lock) -> Path:
+    return Path(lock.path.path)
 
 
 @cache

@@ -79,6 +79,12 @@ class ReadingContract:
         assert catalog.page(after=images[19].image_id, limit=10) == images[20:]
         assert catalog.page(after=images[24].image_id) == []
 
+    def test_a_page_of_none_is_empty(self, catalog: Catalog) -> None:
+        catalog.upsert(many_images(3))
+        assert catalog.page(limit=0) == []
+        assert catalog.tags(limit=0) == []
+        assert catalog.sample(0).shape == (0, DIM)
+
     def test_pages_hold_what_passes(self, catalog: Catalog) -> None:
         images = sorted(many_images(30), key=lambda each: each.image_id)
         catalog.upsert(images)

@@ -172,11 +172,32 @@ class OpenSearchDouble:
                 self._drop(asked["index"], None, {})
         return 200, {"acknowledged": True}
 
+    def _block_writes(self, name: str, body: Any, params: dict[str, str]) -> Answer:
+        index = self.index(name)
+        was_blocked, index.is_blocked = index.is_blocked, True
+        blocked = [] if was_blocked else [{"name": index.name, "blocked": True}]
+        return 200, {"acknowledged": True, "shards_acknowledged": bool(blocked), "indices": blocked}
+
     def _put_settings(self, name: str, body: Any, params: dict[str, str]) -> Answer:
-        if set(body) != {"index.blocks.write"} or body["index.blocks.write"] not in (True, None):
+        if body != {"index.blocks.write": None}:
             raise Refused("illegal_argument_exception", f"unknown setting {body}")
-        self.index(name).is_blocked = bool(body["index.blocks.write"])
+        self.index(name).is_blocked = False
         return 200, {"acknowledged": True}
+
+    def _refresh(self, name: str, body: Any, params: dict[str, str]) -> Answer:
+        self.index(name).refresh()
+        return 200, {"_shards": {"total": 2, "successful": 2, "failed": 0}}
+
+    def _get(self, pattern: str, body: Any, params: dict[str, str]) -> Answer:
+        named = {each: [name for name, own in self.aliases.items() if each in own] for each in self.indices}
+        return 200, {
+            each: {
+                "aliases": {key: {} for key in named[each]},
+                "mappings": self.indices[each].mappings,
+                "settings": {"index": self.indices[each].settings},
+            }
+            for each in fnmatch.filter(self.indices, pattern)
+        }
 
     def _get_mapping(self, name: str, body: Any, params: dict[str, str]) -> Answer:
         index = self.index(name)
@@ -288,7 +309,9 @@ _ROUTES: dict[tuple[str, str], tuple[set[str], Callable[..., Answer]]] = {
     ("POST", "/_aliases"): (set(), OpenSearchDouble._update_aliases),
     ("POST", "/_msearch"): (set(), OpenSearchDouble._msearch),
     ("GET", rf"/_plugins/_knn/warmup/{_NAME}"): (set(), OpenSearchDouble._warm_up),
+    ("PUT", rf"/{_NAME}/_block/write"): (set(), OpenSearchDouble._block_writes),
     ("PUT", rf"/{_NAME}/_settings"): (set(), OpenSearchDouble._put_settings),
+    ("POST", rf"/{_NAME}/_refresh"): (set(), OpenSearchDouble._refresh),
     ("GET", rf"/{_NAME}/_mapping"): (set(), OpenSearchDouble._get_mapping),
     ("POST", rf"/{_NAME}/_mget"): ({"_source_includes"}, OpenSearchDouble._mget),
     ("POST", rf"/{_NAME}/_bulk"): ({"refresh", "require_alias"}, OpenSearchDouble._bulk),
@@ -297,6 +320,7 @@ _ROUTES: dict[tuple[str, str], tuple[set[str], Callable[..., Answer]]] = {
         OpenSearchDouble._search,
     ),
     ("POST", rf"/{_NAME}/_count"): (set(), OpenSearchDouble._count),
+    ("GET", rf"/{_NAME}"): (set(), OpenSearchDouble._get),
     ("PUT", rf"/{_NAME}"): (set(), OpenSearchDouble._create),
     ("DELETE", rf"/{_NAME}"): (set(), OpenSearchDouble._drop),
 }

@@ -7,6 +7,7 @@ import numpy as np
 from autotag_tests.catalog.opensearch_double_shapes import (
     MAX_RESULT_WINDOW,
     MAX_TERMS,
+    WHOLE_NUMBERS,
     Mapping,
     Refused,
     check_vector,
@@ -79,9 +80,11 @@ class Search:
 
     def _run_range(self, body: Any, sources: Sources, level: str) -> Scores:
         field, asked = _one_field(body, "NumberRangeQuery")
-        self.mapping.field(field, level, "integer", "long")
+        kind = self.mapping.field(field, level, "integer", "long")["type"]
         if not asked or any(type(each) is not int for each in asked.values()):
             raise Refused("parsing_exception", f"[range] of [{field}] takes whole numbers, not {asked}")
+        if beyond := [each for each in asked.values() if each not in WHOLE_NUMBERS[kind]]:
+            raise Refused("illegal_argument_exception", f"Value {beyond} is out of range for an {kind}")
         compare = {"gte": np.greater_equal, "gt": np.greater, "lte": np.less_equal, "lt": np.less}
         own = field.rpartition(".")[2]
         return {

@@ -14,6 +14,8 @@ from opensearch.protobufs.schemas import common_pb2
 MAX_RESULT_WINDOW = 10_000
 MAX_TERM_BYTES = 32_766
 MAX_TERMS = 65_536
+WHOLE_NUMBERS = {"integer": range(-(2**31), 2**31), "long": range(-(2**63), 2**63)}
+"""What a field of this type can hold, and be asked about."""
 
 
 @dataclass
@@ -193,8 +195,8 @@ def _check_value(value: Any, kind: str, name: str) -> None:
     right = {
         "keyword": isinstance(value, str) and len(value.encode()) <= MAX_TERM_BYTES,
         "text": isinstance(value, str),
-        "integer": type(value) is int and -(2**31) <= value < 2**31,
-        "long": type(value) is int and -(2**63) <= value < 2**63,
+        "integer": type(value) is int and value in WHOLE_NUMBERS["integer"],
+        "long": type(value) is int and value in WHOLE_NUMBERS["long"],
         "float": isinstance(value, int | float) and not isinstance(value, bool),
         "date": isinstance(value, str) and _is_date(value),
     }[kind]

@@ -82,6 +82,7 @@ def test_an_unknown_field_anywhere_in_a_search_is_refused(double: OpenSearchDoub
         ({"query": {"term": {"nowhere": {"value": "dog"}}}}, "no field"),
         ({"query": {"term": {"words": {"value": "dog"}}}}, "of the type"),
         ({"query": {"range": {"date_us": {"gte": "2026-01-01"}}}}, "cannot be"),
+        ({"query": {"range": {"draw": {"lt": 2**31}}}}, "out of range for an integer"),
         ({"query": {"terms": {"tags": "dog"}}}, "list of texts"),
         ({"query": {"nested": {"path": "tags", "query": {"match_all": {}}}}}, "nested object"),
         ({"size": 10_001}, "window"),

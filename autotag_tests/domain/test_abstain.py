@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autotag.domain.abstain import LEAST_SIMILARITIES, Background, background_of
+from autotag.domain.abstain import LEAST_SIMILARITIES, Background, background_of, background_of_queries
 
 
 def chance(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
@@ -32,6 +32,38 @@ def test_pairs_that_match_hardly_move_it() -> None:
     assert mixed.cut(1000, 0.05) == pytest.approx(pure.cut(1000, 0.05), abs=0.01)
 
 
+@pytest.mark.parametrize(("kinds", "alike"), [(1, 60), (5, 40), (40, 5), (200, 1)])
+def test_regions_that_are_alike_make_no_more_chances_than_one_of_them(kinds: int, alike: int) -> None:
+    def scores(queries: int, seed: int) -> np.ndarray:
+        small = 0.001 * np.random.default_rng(seed).standard_normal((queries, kinds * alike))
+        return (np.repeat(chance((queries, kinds), seed), alike, axis=1) + small).astype(np.float32)
+
+    background = background_of_queries(scores(140, 0))
+    assert background is not None
+    cut = background.cut(kinds * alike, 0.05)
+    alarms = float((scores(20_000, 1).max(axis=1) >= cut).mean())
+    assert alarms == pytest.approx(0.05, abs=0.025)
+
+
+def test_queries_that_match_make_no_region_count_more_than_once() -> None:
+    scores = chance((140, 300))
+    scores[:, 7] = 0.9
+    background = background_of_queries(scores)
+    assert background is not None
+    assert background.apart == 1.0
+
+
+@given(st.integers(1, 60), st.integers(20, 60), st.integers(0, 9))
+def test_at_least_one_region_counts_and_never_more_than_there_are(
+    regions: int, queries: int, seed: int
+) -> None:
+    scores = np.random.default_rng(seed).standard_t(2, (queries, regions)).astype(np.float32)
+    background = background_of_queries(scores)
+    assert (background is None) == (queries * regions < LEAST_SIMILARITIES)
+    if background is not None:
+        assert 1 / regions <= background.apart <= 1.0
+
+
 @given(st.integers(1, 10**9), st.integers(1, 10**9), st.floats(1e-9, 0.99), st.floats(1e-9, 0.99))
 def test_it_rises_with_regions_and_with_caution(few: int, many: int, bold: float, careful: float) -> None:
     background = Background(0.1, 0.05)
@@ -44,3 +76,4 @@ def test_it_rises_with_regions_and_with_caution(few: int, many: int, bold: float
 @pytest.mark.parametrize("similarities", [chance((LEAST_SIMILARITIES - 1,)), np.full(5000, 0.3, np.float32)])
 def test_too_few_or_all_the_same_say_nothing(similarities: np.ndarray) -> None:
     assert background_of(similarities) is None
+    assert background_of_queries(similarities[:, None]) is None

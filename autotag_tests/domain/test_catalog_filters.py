@@ -15,6 +15,7 @@ EAST = timezone(timedelta(hours=5))
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
+        ({"classes": ("dog",) * 101}, "names 101 classes; give at most 100"),
         ({"min_confidence": -0.1}, "give 0 to 1"),
         ({"min_confidence": 1.01}, "give 0 to 1"),
         ({"min_confidence": float("nan")}, "give 0 to 1"),

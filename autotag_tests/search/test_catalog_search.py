@@ -154,6 +154,16 @@ def test_a_least_score_of_ones_own_overrides_the_background() -> None:
     assert strict.next == ""
 
 
+def test_a_page_whose_images_are_gone_meanwhile_is_empty_and_no_abstention() -> None:
+    search = search_over(catalog_of(colour_images(without=["purple"])))
+    first = search.text("red", Wanted(15, CatalogFilter(tags=("red",)), min_score=EVERYTHING))
+    shown = {hit.image_id for hit in first.hits}
+    there = search.catalog.page(limit=1000, where=CatalogFilter(tags=("red",)))
+    search.catalog.delete([each.image_id for each in there if each.image_id not in shown])
+    second = search.text("red", Wanted(15, CatalogFilter(tags=("red",)), EVERYTHING, first.next))
+    assert (len(first.hits), second.hits, second.next, second.abstained) == (15, (), "", False)
+
+
 def test_a_catalog_too_small_to_tell_answers_and_an_empty_one_does_not() -> None:
     small = search_over(catalog_of(colour_images(each=1)[:3])).text("purple")
     assert (len(small.hits), small.cut) == (3, None)

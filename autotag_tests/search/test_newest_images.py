@@ -53,6 +53,12 @@ def test_pages_cover_everything_once_in_order(dates: list[datetime | None], k: i
         assert all_pages(catalog_of(images), k, CatalogFilter()) == by_date(images)
 
 
+@pytest.mark.parametrize("year", [1, 1650, 2260, 9999])
+def test_an_image_of_a_camera_whose_clock_is_wrong_is_listed_too(year: int) -> None:
+    images = dated([datetime(year, 12, 31, 23, 59, 59, tzinfo=DAWN.tzinfo), DAWN, None])
+    assert all_pages(catalog_of(images), 1, CatalogFilter()) == by_date(images)
+
+
 @given(DATES, st.integers(0, 5000), st.integers(1, 5000))
 def test_a_range_of_dates_holds(dates: list[datetime | None], start: int, days: int) -> None:
     where = CatalogFilter(

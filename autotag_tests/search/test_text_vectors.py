@@ -47,14 +47,19 @@ def test_no_room_remembers_nothing() -> None:
     assert embed.asked == ["a", "a"]
 
 
-def test_a_vector_made_elsewhere_is_known_and_cannot_be_spoilt() -> None:
+def test_a_remembered_vector_cannot_be_spoilt() -> None:
     vectors = TextVectors(Counted(), "m")
-    assert vectors.known("red") is None
-    vectors.remember("red", np.ones(3, np.float32))
-    known = vectors.known(" red ")
-    assert known is not None
-    with pytest.raises(ValueError, match="read-only"):
-        known[0] = 2
+    for _ in ("new", "remembered"):
+        with pytest.raises(ValueError, match="read-only"):
+            vectors.of("red")[0] = 2
+
+
+def test_a_remembered_vector_does_not_keep_the_batch_it_came_from() -> None:
+    batch = FakeEmbedder().embed_texts(["red", *"abcdefgh"])
+    vector = TextVectors(lambda _: batch, "m").of("red")
+    assert vector.base is None
+    batch[0] = 0
+    np.testing.assert_array_equal(vector, FakeEmbedder().embed_texts(["red"])[0])
 
 
 def test_a_query_without_words_is_refused() -> None:

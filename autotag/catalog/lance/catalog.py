@@ -73,7 +73,7 @@ class LanceCatalog:
         self._regions = RegionsTable(root, model_id, dim, cache_mb=self._cache_mb)
         self._lock = WriteLock(root)
         if create:
-            self._regions.make()
+            self._regions.make(self._lock.held)
         else:
             self._regions.open()
 
@@ -169,6 +169,8 @@ class LanceCatalog:
         self, after: str = "", limit: int = 100, where: CatalogFilter | None = None
     ) -> list[CatalogImage]:
         """See `Catalog.page`."""
+        if limit < 1:  # which LanceDB takes for no limit
+            return []
         with self._regions.answering() as table:
             return to_images(page_of(table, after, limit, matching(where, "image")))
 
@@ -197,8 +199,14 @@ class LanceCatalog:
         """What answers from memory; None where the catalog does not fit there, or does not any more."""
         resident = self._resident
         if resident is not None and resident.has_outgrown():
-            self._resident = resident = None
+            self._let_go()
+            return None
         return resident
+
+    def _let_go(self) -> None:
+        resident, self._resident = self._resident, None
+        if resident is not None:
+            resident.close()
 
     def _take_in(self, written: Change) -> None:
         """What is written is written: where the store does not answer now, the next search looks again."""
@@ -208,5 +216,5 @@ class LanceCatalog:
 
     def close(self) -> None:
         """See `Catalog.close`."""
-        self._resident = None
+        self._let_go()
         self._regions.close()

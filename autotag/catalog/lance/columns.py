@@ -5,6 +5,8 @@ One row is one region, and every row carries its image's columns: an image is up
 
 import pyarrow as pa
 
+from autotag.domain.catalog_entries import FACTS
+
 TABLE = "regions"
 SCHEMA_VERSION = "2"
 
@@ -14,6 +16,9 @@ STAMP_KEY = b"autotag.stamp"
 """Drawn when the table is made: its versions are counted from 1, as were those of one that lay in its place before."""
 
 REGION_ID = "region_id"
+PRIMARY_KEY = {b"lance-schema:unenforced-primary-key:position": b"1"}
+"""What Lance marks the key by: of two writers that insert the same region at once the second one starts again."""
+
 EMBEDDING = "embedding"
 EDITION = "edition"
 IMAGE_KIND = "image"
@@ -22,21 +27,7 @@ OBJECT_KIND = "object"
 _AT = pa.timestamp("us", "UTC")
 _TEXTS = pa.list_(pa.string())
 
-SHOWN = (
-    "image_id",
-    "media_id",
-    "folder",
-    "file",
-    "width",
-    "height",
-    "tags",
-    "taken_at",
-    "added_at",
-    "region_index",
-    "box_xyxy_px",
-    "class_name",
-    "confidence",
-)
+SHOWN = (*FACTS, "region_index", "box_xyxy_px", "class_name", "confidence")
 """What a hit tells."""
 
 WHOLE = (*SHOWN, EDITION, EMBEDDING)
@@ -76,7 +67,10 @@ def table_schema(model_id: str, dim: int, stamp: str = "") -> pa.Schema:
         (EDITION, pa.int64()),
         (EMBEDDING, pa.list_(pa.float32(), dim)),
     ]
-    fields = [pa.field(name, kind, nullable=False) for name, kind in columns]
+    fields = [
+        pa.field(name, kind, nullable=False, metadata=PRIMARY_KEY if name == REGION_ID else None)
+        for name, kind in columns
+    ]
     facts = {MODEL_KEY: model_id, SCHEMA_KEY: SCHEMA_VERSION} | ({STAMP_KEY: stamp} if stamp else {})
     return pa.schema(
         [*fields, pa.field("taken_at", _AT)],

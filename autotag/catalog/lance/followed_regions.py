@@ -22,8 +22,13 @@ class FollowedRegions:
     def __init__(self, root: UPath, model_id: str, dim: int, cache_mb: int) -> None:
         """The arguments are those of `RegionsTable`."""
         never: timedelta | None = None
+        self._given = (root, model_id, dim, cache_mb)
         self._regions = RegionsTable(root, model_id, dim, never, cache_mb)
         self._state = ("", 0)
+
+    def apart(self) -> "FollowedRegions":
+        """See `FollowedStore.apart`."""
+        return FollowedRegions(*self._given)
 
     def changed(self) -> bool:
         """See `FollowedStore.changed`."""

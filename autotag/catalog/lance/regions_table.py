@@ -2,8 +2,8 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
@@ -12,7 +12,7 @@ import pyarrow as pa
 from upath import UPath
 
 from autotag.catalog.lance.caches import LEAST_INDEX_MB, shared_session
-from autotag.catalog.lance.columns import EMBEDDING, MODEL_KEY, REGION_ID, SCHEMA_KEY, SCHEMA_VERSION, TABLE
+from autotag.catalog.lance.columns import EMBEDDING, MODEL_KEY, SCHEMA_KEY, SCHEMA_VERSION, TABLE
 from autotag.catalog.lance.columns import table_schema as schema_of
 from autotag.catalog.lance.failures import told_as_unavailable
 from autotag.catalog.lance.place import address, is_local, storage_options
@@ -55,8 +55,12 @@ class RegionsTable:
         self._lock = threading.Lock()
         self._table: LanceTable | None = None
 
-    def make(self) -> None:
+    def make(self, one_at_a_time: Callable[[], AbstractContextManager[object]]) -> None:
         """Make the table where there is none yet.
+
+        Args:
+            one_at_a_time: gives what is held while it is made. Of two that make it at once LanceDB may let both through, and the
+                second table takes the place of the first.
 
         Raises:
             ModelMismatchError: there is one, of another model.
@@ -67,10 +71,8 @@ class RegionsTable:
                 self._root.mkdir(parents=True, exist_ok=True)
             database = self._connect()
             if TABLE not in _names(database):
-                schema = schema_of(self.model_id, self.dim, stamp=uuid4().hex)
-                made = database.create_table(TABLE, schema=schema, exist_ok=True)
-                if not _has_key(made.schema):
-                    made.set_unenforced_primary_key(REGION_ID)
+                with one_at_a_time():
+                    self._create(database)
         self._try()
 
     def open(self) -> None:
@@ -104,6 +106,16 @@ class RegionsTable:
         """Let go of the table."""
         with self._lock:
             self._table = None
+
+    def _create(self, database: "LanceDBConnection") -> None:
+        """Make it, unless somebody was faster."""
+        if TABLE in _names(database):
+            return
+        try:
+            database.create_table(TABLE, schema=schema_of(self.model_id, self.dim, stamp=uuid4().hex))
+        except ValueError as error:
+            if "already exists" not in str(error):
+                raise
 
     def _try(self) -> None:
         """Open it now, so that another model's table is refused now."""
@@ -150,10 +162,6 @@ class RegionsTable:
 
 def _names(database: "LanceDBConnection") -> list[str]:
     return list(database.list_tables().tables)
-
-
-def _has_key(schema: pa.Schema) -> bool:
-    return bool(schema.field(REGION_ID).metadata)
 
 
 def _nothing(where: str) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from autotag.catalog.lance.columns import EDITION, EMBEDDING, IMAGE_KIND, OBJECT_KIND, SHOWN, table_schema
+from autotag.catalog.lance.columns import EDITION, EMBEDDING, IMAGE_KIND, OBJECT_KIND, table_schema
 from autotag.catalog.lance.predicates import class_marks, folders_above
 from autotag.catalog.protocol import CatalogHit, Vectors
-from autotag.domain.catalog_entries import CatalogImage, CatalogObject
+from autotag.domain.catalog_entries import FACTS, CatalogImage, CatalogObject
 from autotag.domain.catalog_filters import confidence_step
 
 Row = dict[str, Any]
@@ -69,17 +69,9 @@ def vectors_of(table: pa.Table) -> Vectors:
 
 def _rows(image: CatalogImage, edition: int) -> Iterator[Row]:
     shared: Row = {
-        "image_id": image.image_id,
-        "media_id": image.media_id,
-        "folder": image.folder,
+        **dict(zip(FACTS, image.facts(), strict=True)),
         "below": folders_above(image.folder),
-        "file": image.file,
-        "width": image.width,
-        "height": image.height,
-        "tags": list(image.tags),
         "date": image.date,
-        "added_at": image.added_at,
-        "taken_at": image.taken_at,
         "class_steps": class_marks(image.objects),
         EDITION: edition,
     }
@@ -104,23 +96,19 @@ def _image(regions: Iterable[tuple[Row, Vectors]]) -> tuple[int, CatalogImage]:
         )
         for row, vector in rest
     )
-    image = CatalogImage(
-        image_id=whole["image_id"],
-        media_id=whole["media_id"],
-        folder=whole["folder"],
-        file=whole["file"],
-        width=whole["width"],
-        height=whole["height"],
-        tags=tuple(whole["tags"]),
-        taken_at=whole["taken_at"],
-        added_at=whole["added_at"],
-        embedding=embedding,
-        objects=objects,
-    )
-    return whole[EDITION], image
+    return whole[EDITION], CatalogImage(**_facts(whole), embedding=embedding, objects=objects)
 
 
 def _hit(row: Row) -> CatalogHit:
-    shown: Row = {name: row[name] for name in SHOWN}
-    shown["tags"], shown["box_xyxy_px"] = tuple(row["tags"]), tuple(row["box_xyxy_px"])
-    return CatalogHit(score=1 - row["_distance"], **shown)
+    return CatalogHit(
+        **_facts(row),
+        score=1 - row["_distance"],
+        region_index=row["region_index"],
+        box_xyxy_px=tuple(row["box_xyxy_px"]),
+        class_name=row["class_name"],
+        confidence=row["confidence"],
+    )
+
+
+def _facts(row: Row) -> Row:
+    return {name: row[name] for name in FACTS} | {"tags": tuple(row["tags"])}

@@ -1,12 +1,11 @@
 """Answers to searches as hits of the catalog."""
 
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from autotag.catalog.opensearch.calls import BUSY, reason_of
-from autotag.catalog.opensearch.documents import moment
+from autotag.catalog.opensearch.documents import facts_of
 from autotag.catalog.opensearch.index_shape import IMAGE_VECTOR, OBJECTS
 from autotag.catalog.protocol import CatalogHit, Vectors
 from autotag.errors import CatalogUnavailableError, PermanentError
@@ -67,16 +66,8 @@ def best_first(hits: list[CatalogHit], k: int) -> list[CatalogHit]:
 def _hit(score: float, image: dict[str, Any], found: dict[str, Any] | None) -> CatalogHit:
     x0, y0, x1, y1 = found["bbox"] if found else (0, 0, image["width"], image["height"])
     return CatalogHit(
+        **facts_of(image),
         score=score,
-        image_id=image["image_id"],
-        media_id=image["media_id"],
-        folder=image["folder"],
-        file=image["file"],
-        width=image["width"],
-        height=image["height"],
-        tags=tuple(image["tags"]),
-        taken_at=moment(image["taken_at"]),
-        added_at=datetime.fromisoformat(image["upload_date"]),
         region_index=found["region_index"] if found else 0,
         box_xyxy_px=(x0, y0, x1, y1),
         class_name=found["class_name"] if found else "",

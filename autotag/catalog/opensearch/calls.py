@@ -124,11 +124,14 @@ def connect(url: str, timeout_s: float) -> Calls:
     """
     from opensearchpy import OpenSearch
 
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError("no cluster")
+    except ValueError:  # also brackets that do not close, and a port that is no number
         raise SettingsError(
             "catalog.url does not name an OpenSearch cluster; write it like https://user:password@host:9200"
-        )
+        ) from None
     # It logs each failed request with its traceback; those that matter end in an error of ours.
     logging.getLogger("opensearch").setLevel(logging.CRITICAL)
     # Retries are ours alone: the client's own come at once and would double each wait.

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from autotag.catalog.opensearch.index_shape import IMAGE_VECTOR, OBJECTS
-from autotag.domain.catalog_entries import CatalogImage, CatalogObject
+from autotag.domain.catalog_entries import FACTS, CatalogImage, CatalogObject
 from autotag.domain.catalog_filters import classes_with_steps, confidence_step
 from autotag.domain.identity import folder_key, folder_path
 
-DRAWS = 2**31
-"""Lots of regions are whole numbers below this."""
+DRAWS = 2**31 - 1
+"""Lots of regions are whole numbers below this: the largest that an `integer` field can be asked about."""
+
+_KEPT = tuple(name for name in FACTS if name not in ("tags", "taken_at", "added_at"))
+"""Facts that a document holds as they are, under their own names."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -23,11 +26,7 @@ def to_document(image: CatalogImage) -> dict[str, Any]:
     return {
         **asked,
         "draw": _draw(image.image_id, 0),
-        "media_id": image.media_id,
-        "folder": image.folder,
-        "file": image.file,
-        "width": image.width,
-        "height": image.height,
+        **{name: getattr(image, name) for name in _KEPT},
         "words": [*image.tags, *sorted({each.class_name for each in image.objects} - {""})],
         "taken_at": image.taken_at.astimezone(UTC).isoformat() if image.taken_at else None,
         "upload_date": image.added_at.astimezone(UTC).isoformat(),
@@ -40,23 +39,20 @@ def to_document(image: CatalogImage) -> dict[str, Any]:
 def from_document(source: dict[str, Any]) -> CatalogImage:
     """The image that a whole document stands for."""
     return CatalogImage(
-        image_id=source["image_id"],
-        media_id=source["media_id"],
-        folder=source["folder"],
-        file=source["file"],
-        width=source["width"],
-        height=source["height"],
-        tags=tuple(source["tags"]),
-        taken_at=moment(source["taken_at"]),
-        added_at=datetime.fromisoformat(source["upload_date"]),
+        **facts_of(source),
         embedding=np.asarray(source[IMAGE_VECTOR], np.float32),
         objects=tuple(_object(each) for each in source[OBJECTS]),
     )
 
 
-def moment(text: str | None) -> datetime | None:
-    """A date as documents hold it."""
-    return datetime.fromisoformat(text) if text else None
+def facts_of(source: dict[str, Any]) -> dict[str, Any]:
+    """`FACTS` of the image that a document stands for."""
+    own = {name: source[name] for name in _KEPT}
+    return own | {
+        "tags": tuple(source["tags"]),
+        "taken_at": datetime.fromisoformat(source["taken_at"]) if source["taken_at"] else None,
+        "added_at": datetime.fromisoformat(source["upload_date"]),
+    }
 
 
 def microseconds(date: datetime) -> int:

@@ -1,18 +1,9 @@
-"""The index behind the alias: made, recognised, and replaced by a new one.
+"""The index behind the alias: made, and recognised. Everybody reads and writes through the alias."""
 
-Everybody reads and writes through the alias. A rebuild fills a new index beside the old one and then moves the alias in
-one request, so that searches go from all of the old to all of the new.
-"""
-
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from autotag.catalog.opensearch.bulk import BulkWriter
-from autotag.catalog.opensearch.calls import Calls, connect
+from autotag.catalog.opensearch.calls import Calls
 from autotag.catalog.opensearch.index_shape import SHAPE_VERSION, pipeline_body, template_body
-from autotag.catalog.rules import check_images
-from autotag.domain.catalog_entries import CatalogImage
 from autotag.errors import MissingInputError, ModelMismatchError, PermanentError
 from autotag.settings.sections import Catalog as CatalogSettings
 
@@ -36,10 +27,10 @@ def ready_index(calls: Calls, settings: CatalogSettings, model_id: str, dim: int
             raise MissingInputError(
                 f"there is no catalog {settings.alias} on {calls.place} yet; tag a folder, or ingest an image, to make it"
             )
-        _put_template(calls, settings, model_id, dim)
+        put_template(calls, settings, model_id, dim)
         # The same name whoever comes first: two processes that start together make one index, not two.
-        _create(calls, f"{settings.alias}.{_FIRST}")
-        _move_alias(calls, settings.alias, f"{settings.alias}.{_FIRST}", None)
+        make_index(calls, f"{settings.alias}.{_FIRST}")
+        move_alias(calls, settings.alias, f"{settings.alias}.{_FIRST}", None)
     _check_model(calls, settings.alias, model_id, dim)
 
 
@@ -63,67 +54,8 @@ def index_behind(calls: Calls, alias: str) -> str | None:
     return next(iter(found))
 
 
-def rebuild(
-    settings: CatalogSettings, model_id: str, dim: int, batches: Iterable[Sequence[CatalogImage]]
-) -> str:
-    """Fill a new index, move the alias to it and drop the old one; the new one's name.
-
-    The old one answers searches until the end, refuses writes meanwhile, and is as it was where filling fails.
-
-    Args:
-        settings: where, and under which alias.
-        model_id: of the new index: it may be another than the old one's.
-        dim: length of its vectors.
-        batches: all images, with their `added_at`; no id in two batches. The first is asked for when nobody writes any more.
-
-    Raises:
-        CatalogUnavailableError: the cluster does not answer.
-        PermanentError: the server refuses an image.
-    """
-    calls = connect(settings.url, settings.timeout_s)
-    _put_template(calls, settings, model_id, dim)
-    old = index_behind(calls, settings.alias)
-    new = f"{settings.alias}.{datetime.now(UTC):%Y%m%d%H%M%S%f}"
-    _create(calls, new)
-    try:
-        _block_writes(calls, old, blocked=True)
-        for batch in batches:
-            check_images(batch, dim)
-            BulkWriter(calls, new, through_alias=False).upsert(batch)
-        _move_alias(calls, settings.alias, new, old)
-    except BaseException:
-        _give_up(calls, settings.alias, new, old)
-        raise
-    finally:
-        calls.client.close()
-    return new
-
-
-def _give_up(calls: Calls, alias: str, new: str, old: str | None) -> None:
-    """Drop the new index, but never one that the alias names by now: an answer may be lost when all is done."""
-    if index_behind(calls, alias) == new:
-        return
-    _block_writes(calls, old, blocked=False)
-    calls.write(lambda timeout_s: calls.client.indices.delete(index=new, params=_once_gone(timeout_s)))
-
-
-def _block_writes(calls: Calls, index: str | None, *, blocked: bool) -> None:
-    """Let nobody write to an index, or everybody again; who tries is told to do so later."""
-    if index is not None:
-        calls.write(
-            lambda timeout_s: calls.client.indices.put_settings(
-                index=index,
-                body={"index.blocks.write": True if blocked else None},
-                params={"request_timeout": timeout_s},
-            )
-        )
-
-
-def _once_gone(timeout_s: float) -> dict[str, Any]:
-    return {"ignore": 404, "request_timeout": timeout_s}
-
-
-def _put_template(calls: Calls, settings: CatalogSettings, model_id: str, dim: int) -> None:
+def put_template(calls: Calls, settings: CatalogSettings, model_id: str, dim: int) -> None:
+    """Say what the next index of the alias is made with, and how its hybrid queries are scored."""
     calls.write(
         lambda timeout_s: calls.client.indices.put_index_template(
             name=settings.alias,
@@ -138,7 +70,7 @@ def _put_template(calls: Calls, settings: CatalogSettings, model_id: str, dim: i
     )
 
 
-def _create(calls: Calls, index: str) -> None:
+def make_index(calls: Calls, index: str) -> None:
     """Make an index, unless it is there: by another process, or by this one when the answer was lost."""
     answer = calls.write(
         lambda timeout_s: calls.client.indices.create(
@@ -152,7 +84,7 @@ def _create(calls: Calls, index: str) -> None:
         )
 
 
-def _move_alias(calls: Calls, alias: str, new: str, old: str | None) -> None:
+def move_alias(calls: Calls, alias: str, new: str, old: str | None) -> None:
     """Move it in one request. Asked twice the request would fail on the old index, which is gone: it is looked at first."""
     actions: list[dict[str, Any]] = [{"add": {"index": new, "alias": alias}}]
     if old is not None:

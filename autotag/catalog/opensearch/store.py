@@ -1,35 +1,18 @@
 """The catalog on OpenSearch."""
 
-import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
-import numpy as np
-
-from autotag.catalog.opensearch.answers import (
-    best_first,
-    image_hits,
-    object_hits,
-    ranked_hits,
-    whole,
-)
+from autotag.catalog.opensearch.answers import best_first, image_hits, object_hits, ranked_hits
 from autotag.catalog.opensearch.bulk import BulkWriter
 from autotag.catalog.opensearch.calls import Calls, connect
-from autotag.catalog.opensearch.documents import DRAWS, from_document
+from autotag.catalog.opensearch.documents import from_document
 from autotag.catalog.opensearch.filters import Query, image_filter
-from autotag.catalog.opensearch.index_shape import IMAGE_VECTOR, MAX_OBJECTS, OBJECTS
+from autotag.catalog.opensearch.index_shape import MAX_OBJECTS
 from autotag.catalog.opensearch.indices import pipeline_name, ready_index
-from autotag.catalog.opensearch.queries import (
-    hybrid_body,
-    images_body,
-    lots_query,
-    object_lots_query,
-    objects_body,
-    page_body,
-    size_body,
-    tags_body,
-)
+from autotag.catalog.opensearch.lots import drawn
+from autotag.catalog.opensearch.queries import hybrid_body, images_body, objects_body, size_body, tags_body
+from autotag.catalog.opensearch.searches import Searches
 from autotag.catalog.protocol import (
     Capabilities,
     CatalogHit,
@@ -65,6 +48,7 @@ class OpenSearchCatalog:
         self._model_id = model_id
         self._dim = dim
         self._writer = BulkWriter(calls, settings.alias)
+        self._searches = Searches(calls, settings.alias)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -110,7 +94,9 @@ class OpenSearchCatalog:
         """See `Catalog.ids_in`."""
         if not is_unicode(folder):
             return {}
-        there = self._walk({"term": {"folder": {"value": folder}}}, ["image_id", "upload_date"], _ID_PAGE)
+        there = self._searches.walk(
+            {"term": {"folder": {"value": folder}}}, ["image_id", "upload_date"], _ID_PAGE
+        )
         return {
             hit["_source"]["image_id"]: datetime.fromisoformat(hit["_source"]["upload_date"]) for hit in there
         }
@@ -125,7 +111,7 @@ class OpenSearchCatalog:
             bodies.append(images_body(vector, k, where))
         if sought != "image":
             bodies.append(objects_body(vector, k, where, own=sought == "object"))
-        answers = self._search_together(bodies)
+        answers = self._searches.together(bodies)
         hits = image_hits(answers[0]) if sought != "object" else []
         if sought != "image":
             hits += object_hits(answers[-1])
@@ -145,26 +131,19 @@ class OpenSearchCatalog:
         if not is_unicode(words):
             raise UsageError("the words of the search are no Unicode text")
         body = hybrid_body(vector, words, k, where)
-        answer = self._search(body, {"search_pipeline": pipeline_name(self._alias)})
+        answer = self._searches.one(body, {"search_pipeline": pipeline_name(self._alias)})
         return ranked_hits(answer, vector)
 
     def count(self, where: CatalogFilter | None = None) -> int:
         """See `Catalog.count`."""
-        answer = self._calls.read(
-            lambda timeout_s: self._calls.client.count(
-                index=self._alias,
-                body={"query": image_filter(where)},
-                params={"request_timeout": timeout_s},
-            )
-        )
-        return int(whole(answer)["count"])
+        return self._searches.count(image_filter(where))
 
     def size(self) -> CatalogSize:
         """See `Catalog.size`.
 
         The server does not tell which segments have a graph: all regions count from the size on that makes one.
         """
-        answer = self._search(size_body())
+        answer = self._searches.one(size_body())
         images = int(answer["hits"]["total"]["value"])
         objects = int(answer["aggregations"]["objects"]["value"])
         regions = images + objects
@@ -174,7 +153,7 @@ class OpenSearchCatalog:
         """See `Catalog.tags`."""
         if limit < 1:
             return []
-        answer = self._search(tags_body(where, limit, _COUNTED_TAGS))
+        answer = self._searches.one(tags_body(where, limit, _COUNTED_TAGS))
         return [
             TagCount(each["key"], each["doc_count"]) for each in answer["aggregations"]["tags"]["buckets"]
         ]
@@ -183,22 +162,12 @@ class OpenSearchCatalog:
         self, after: str = "", limit: int = 100, where: CatalogFilter | None = None
     ) -> list[CatalogImage]:
         """See `Catalog.page`."""
-        hits = self._walk(image_filter(where), True, _WHOLE_PAGE, after, limit)
+        hits = self._searches.walk(image_filter(where), True, _WHOLE_PAGE, after, limit)
         return [from_document(hit["_source"]) for hit in hits]
 
     def sample(self, n: int, sought: Sought = "any") -> Vectors:
-        """See `Catalog.sample`: the regions with the lowest lots, which they were given when they were stored."""
-        size = self.size()
-        regions = {"image": size.images, "object": size.objects, "any": size.images + size.objects}[sought]
-        drawn: list[tuple[int, list[float]]] = []
-        share = min(1.0, n / regions) if regions and n > 0 else 0.0
-        while share and len(drawn) < min(n, regions):
-            drawn = self._lots(math.ceil(share * DRAWS), sought)
-            if share >= 1:
-                break
-            share = min(1.0, 2 * share)
-        vectors = [vector for _, vector in sorted(drawn)[: max(n, 0)]]
-        return np.asarray(vectors, np.float32).reshape(-1, self._dim)
+        """See `Catalog.sample`."""
+        return drawn(self._searches, n, sought, self.size(), self._dim)
 
     def warm_up(self) -> None:
         """The server's memory is the one that counts: see `optimise`."""
@@ -215,58 +184,6 @@ class OpenSearchCatalog:
     def close(self) -> None:
         """See `Catalog.close`."""
         self._calls.client.close()
-
-    def _search(self, body: Query, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        return self._calls.read(
-            lambda timeout_s: whole(
-                self._calls.client.search(
-                    index=self._alias,
-                    body=body,
-                    params={
-                        "allow_partial_search_results": "false",
-                        **(params or {}),
-                        "request_timeout": timeout_s,
-                    },
-                )
-            )
-        )
-
-    def _search_together(self, bodies: list[Query]) -> list[dict[str, Any]]:
-        """Answers to several searches, asked in one request."""
-        head = {"index": self._alias, "allow_partial_search_results": False}
-        lines = [line for body in bodies for line in (head, body)]
-
-        def ask(timeout_s: float) -> list[dict[str, Any]]:
-            answer = self._calls.client.msearch(body=lines, params={"request_timeout": timeout_s})
-            return [whole(each) for each in answer["responses"]]
-
-        return self._calls.read(ask)
-
-    def _walk(
-        self, query: Query, source: Any, page: int, after: str = "", limit: float = math.inf
-    ) -> Iterator[dict[str, Any]]:
-        """Hits by id, a page at a time, until the limit or the end."""
-        given = 0
-        while given < limit:
-            asked = int(min(page, limit - given))
-            hits = self._search(page_body(after, asked, query, source))["hits"]["hits"]
-            yield from hits
-            given += len(hits)
-            if len(hits) < asked:
-                return
-            after = hits[-1]["sort"][0]
-
-    def _lots(self, below: int, sought: Sought) -> list[tuple[int, list[float]]]:
-        """Lot and vector of the regions whose lot is below a number."""
-        drawn: list[tuple[int, list[float]]] = []
-        if sought != "object":
-            for hit in self._walk(lots_query(below), ["draw", IMAGE_VECTOR], _WHOLE_PAGE):
-                drawn.append((hit["_source"]["draw"], hit["_source"][IMAGE_VECTOR]))
-        if sought != "image":
-            for hit in self._walk(object_lots_query(below), False, _WHOLE_PAGE):
-                for inner in hit["inner_hits"][OBJECTS]["hits"]["hits"]:
-                    drawn.append((inner["_source"]["draw"], inner["_source"]["object_embedding"]))
-        return drawn
 
 
 def open_opensearch(

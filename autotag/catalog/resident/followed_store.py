@@ -43,6 +43,10 @@ class FollowedStore(Protocol):
         """Move on to the state after a change where nothing else is new there; whether that is so."""
         ...
 
+    def apart(self) -> "FollowedStore":
+        """The same store for another thread; it has to be told to move on before it is read."""
+        ...
+
     def regions(self) -> int:
         """How many this state has."""
         ...

@@ -4,7 +4,6 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,25 +11,11 @@ import numpy.typing as npt
 from autotag.catalog.protocol import CatalogHit, Sought, Vectors
 from autotag.catalog.resident.growing_array import GrowingArray
 from autotag.catalog.resident.vector_codes import Mask, Positions
-from autotag.domain.catalog_entries import CatalogImage, CatalogObject
+from autotag.domain.catalog_entries import CatalogImage, CatalogObject, ImageFacts
 from autotag.domain.catalog_filters import CatalogFilter, confidence_step, is_below, least_step
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class ImageFacts(NamedTuple):
-    """What a `CatalogHit` tells of its image, in its order."""
-
-    image_id: str
-    media_id: str
-    folder: str
-    file: str
-    width: int
-    height: int
-    tags: tuple[str, ...]
-    taken_at: datetime | None
-    added_at: datetime
 
 
 _HitRow = tuple[float, int, int, list[int], int, float]
@@ -125,8 +110,8 @@ class RegionColumns:
         )
         return [
             CatalogHit(
-                score,
-                *self.facts[image],
+                *self.facts[image].facts(),
+                score=score,
                 region_index=index,
                 box_xyxy_px=(x0, y0, x1, y1),
                 class_name=self._class_names[kind],
@@ -147,7 +132,7 @@ class RegionColumns:
         """The image of these regions, which are all of its own and in order, with their vectors."""
         whole, *objects = self.hits(positions, np.zeros(len(positions), np.float32))
         return CatalogImage(
-            **self.facts[self.number_of[whole.image_id]]._asdict(),
+            *whole.facts(),
             embedding=vectors[0],
             objects=tuple(
                 CatalogObject(each.region_index, each.box_xyxy_px, each.class_name, each.confidence, vector)
@@ -156,7 +141,7 @@ class RegionColumns:
         )
 
     def _add_image(self, number: int, image: CatalogImage) -> None:
-        self.facts.append(ImageFacts(*(getattr(image, name) for name in ImageFacts._fields)))
+        self.facts.append(ImageFacts(*image.facts()))
         self.number_of[image.image_id] = number
         self._in_folder[image.folder].append(number)
         for tag in image.tags:

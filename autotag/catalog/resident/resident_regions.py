@@ -1,9 +1,9 @@
 """Answers searches from memory, and follows the store."""
 
+import logging
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,31 +11,28 @@ import numpy as np
 
 from autotag.catalog.protocol import CatalogHit, Sought, TagCount, Vectors
 from autotag.catalog.resident.followed_store import Change, Editions, FollowedStore
-from autotag.catalog.resident.region_columns import RegionColumns
+from autotag.catalog.resident.held_regions import HeldRegions
 from autotag.catalog.resident.shared_lock import SharedLock
-from autotag.catalog.resident.vector_codes import VectorCodes
 from autotag.domain.catalog_entries import CatalogImage
 from autotag.domain.catalog_filters import CatalogFilter
 from autotag.errors import CatalogUnavailableError
 
-SPARE, MOST_SPARE, SPARE_GROWTH = 5, 1000, 8
-"""More than were asked for: of equal scores at the end, those with the lower ids are wanted. More again while all of them are equal."""
-
-_EVERYTHING = CatalogFilter()
 _UNKNOWN = -math.inf
 """When the store was looked at, where what is in memory may be anything."""
 
-_MOST_GONE = 0.25
-"""Share of images that left, from which the rest is put together anew."""
+AT_ONCE = 2000
+"""Images that a question waits for when others wrote them: about half a second. More are read while memory answers as it was."""
 
-_MOST_NEW = 0.5
-"""Share of images that came, from which all are read anew: what is taken in at once lies beside it as it was read, three times as large."""
+PAUSE_S = 30.0
+"""From a renewal that failed to the next."""
 
 _FACTS_BYTES = 1000
 """A region's share of what is known of its image, about."""
 
 _LEFT_BY_READING = 1.25
 """Times as much as that is not given back to the system; measured, as the one before, with four regions an image."""
+
+_log = logging.getLogger(__name__)
 
 
 def memory_mb_of(regions: int, dim: int) -> float:
@@ -44,7 +41,11 @@ def memory_mb_of(regions: int, dim: int) -> float:
 
 
 class ResidentRegions:
-    """All regions of a catalog. Threads may share it; each change of the store is taken in as one."""
+    """All regions of a catalog. Threads may share it; each change of the store is taken in as one.
+
+    Where all has to be read anew, a thread of its own does that, and memory answers as it was. Who waits for a reading of all is
+    only the first to ask, and the first after a failure.
+    """
 
     def __init__(self, store: FollowedStore, dim: int, fresh_for_s: float, most_mb: float = math.inf) -> None:
         """Reads all of the store, unless that is too much.
@@ -64,17 +65,20 @@ class ResidentRegions:
         self._most_mb = most_mb
         self._following = threading.Lock()
         self._lock = SharedLock()
-        self._columns = RegionColumns()
-        self._vectors = VectorCodes(dim)
+        self._held = HeldRegions(dim)
         self._is_outgrown = False
+        self._is_behind = False
         self._looked_at_s = _UNKNOWN
         self._failed: tuple[float, CatalogUnavailableError] | None = None
+        self._renewal: threading.Thread | None = None
+        self._not_before_s = -math.inf
+        self._is_closed = threading.Event()
         self._look()
 
     @property
     def regions(self) -> int:
         """Regions in memory."""
-        return len(self._vectors)
+        return len(self._held)
 
     def has_outgrown(self) -> bool:
         """Whether the store holds more than memory may: from then on it is followed no more, and answers are old."""
@@ -85,54 +89,49 @@ class ResidentRegions:
         self, vector: Vectors, k: int, sought: Sought, where: CatalogFilter | None
     ) -> list[CatalogHit]:
         """See `Catalog.search`."""
-        self._look_when_due()
-        query = np.ascontiguousarray(vector, np.float32)
-        with self._lock.shared():
-            allowed = self._columns.passing_regions(where or _EVERYTHING, sought)
-            spare = SPARE
-            positions, scores = self._vectors.nearest(query, k + spare, allowed)
-            while len(scores) == k + spare and scores[-1] == scores[k - 1] and spare < MOST_SPARE:
-                spare *= SPARE_GROWTH
-                positions, scores = self._vectors.nearest(query, k + spare, allowed)
-            hits = self._columns.hits(positions, scores)
-        return sorted(hits, key=lambda hit: (-hit.score, hit.image_id, hit.region_index))[:k]
+        with self._answering() as held:
+            return held.search(vector, k, sought, where)
 
     def get(self, image_ids: Sequence[str]) -> list[CatalogImage | None]:
         """See `Catalog.get`. Vectors come back with 16 bits a number."""
-        self._look_when_due()
-        with self._lock.shared():
-            places = [self._columns.regions_of(each) for each in image_ids]
-            return [
-                self._columns.image(each, self._vectors.at(each)) if len(each) else None for each in places
-            ]
+        with self._answering() as held:
+            return held.get(image_ids)
 
     def count(self, where: CatalogFilter | None) -> int:
         """See `Catalog.count`."""
-        self._look_when_due()
-        with self._lock.shared():
-            return int(np.count_nonzero(self._columns.passing_images(where or _EVERYTHING)))
+        with self._answering() as held:
+            return held.count(where)
 
     def tags(self, where: CatalogFilter | None, limit: int) -> list[TagCount]:
         """See `Catalog.tags`."""
-        self._look_when_due()
-        with self._lock.shared():
-            passing = np.flatnonzero(self._columns.passing_images(where or _EVERYTHING)).tolist()
-            counts = Counter(tag for number in passing for tag in self._columns.facts[number].tags)
-        ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-        return [TagCount(tag, images) for tag, images in ranked[:limit]]
+        with self._answering() as held:
+            return held.tags(where, limit)
 
     def take_in(self, change: Change) -> None:
-        """Know what this process wrote, and what others wrote before it."""
+        """Know what this process wrote, and what others wrote before it, unless that is much."""
         with self._following:
-            if self._looked_at_s == _UNKNOWN or self._is_worn() or not self._store.moved_by(change):
-                self._look()
-                return
-            with self._changing():
-                self._columns.drop(change.gone)
-                _add(self._columns, self._vectors, change.editions, change.images)
-            if self._is_too_much(len(self._vectors)):
-                self._looked_at_s = _UNKNOWN  # some of them may have left: the store knows
-                self._look()
+            if self._looked_at_s == _UNKNOWN or not self._store.moved_by(change):
+                self._look(change)
+            else:
+                with self._changing() as held:
+                    held.drop(change.gone)
+                    held.add(change.editions, change.images)
+                if self._is_too_much(len(self._held)):
+                    self._looked_at_s = _UNKNOWN  # some of them may have left: the store knows
+                    self._look()
+        self._renew_where_it_pays()
+
+    def close(self) -> None:
+        """Not to be used afterwards: what is read anew just now is left."""
+        self._is_closed.set()
+        if renewal := self._renewal:
+            renewal.join()
+
+    @contextmanager
+    def _answering(self) -> Iterator[HeldRegions]:
+        self._look_when_due()
+        with self._lock.shared():
+            yield self._held
 
     def _look_when_due(self) -> None:
         """While another thread looks, what was there before answers; where that is unknown, its end is waited for."""
@@ -147,16 +146,17 @@ class ResidentRegions:
                     self._look()
             finally:
                 self._following.release()
+        self._renew_where_it_pays()
 
     def _is_due(self) -> bool:
         return not self._is_outgrown and time.monotonic() - self._looked_at_s > self._fresh_for_s
 
-    def _look(self) -> None:
+    def _look(self, own: Change | None = None) -> None:
         try:
             if self._store.changed() or self._looked_at_s == _UNKNOWN:
                 self._is_outgrown = self._is_too_much(self._store.regions())
                 if not self._is_outgrown:
-                    self._take_in(self._store.editions())
+                    self._follow(self._store.editions(), own)
         except BaseException as error:
             self._looked_at_s = _UNKNOWN
             if isinstance(error, CatalogUnavailableError):
@@ -164,54 +164,84 @@ class ResidentRegions:
             raise
         self._looked_at_s = time.monotonic()
 
-    def _take_in(self, there: Editions) -> None:
-        known, is_there = self._columns.editions.rows, self._columns.is_there.rows
-        left = np.flatnonzero(is_there & ~np.isin(known, there)).tolist()
-        new = np.setdiff1d(there, known[is_there])
-        if len(new) > _MOST_NEW * len(known) or self._is_worn(len(left)):
-            self._read_anew(there)
+    def _follow(self, there: Editions, own: Change | None) -> None:
+        """Bring memory to a state of the store; of one that has much that is new, only what this process wrote, for now."""
+        left, new = self._held.changes(there)
+        if self._looked_at_s == _UNKNOWN and (len(new) > AT_ONCE or not len(self._held)):
+            self._put(self._read(self._store, there))
             return
+        if len(new) > AT_ONCE:
+            self._is_behind = True
+            left = [*own.gone] if own else []
+            new = np.intersect1d(new, np.asarray(own.editions if own else (), np.int64))
         read = [*self._store.images(new)]
-        with self._changing():
-            self._columns.drop([self._columns.facts[number].image_id for number in left])
+        with self._changing() as held:
+            held.drop(left)
             for editions, images in read:
-                _add(self._columns, self._vectors, editions, images)
+                held.add(editions, images)
 
     def _is_too_much(self, regions: int) -> bool:
         return memory_mb_of(regions, self._dim) > self._most_mb
 
-    def _is_worn(self, leaving: int = 0) -> bool:
-        """Whether reading all anew pays: many images left, or the codes are of a much smaller catalog."""
-        worn = self._columns.gone + leaving > _MOST_GONE * len(self._columns.facts)
-        return worn or self._vectors.should_learn()
+    def _renew_where_it_pays(self) -> None:
+        """Have all read anew, once at a time. Searches and writes go on meanwhile."""
+        pays = self._is_behind or self._held.is_worn()
+        if not pays or self._is_outgrown or time.monotonic() < self._not_before_s or self._is_renewing():
+            return
+        if self._following.acquire(blocking=False):  # who follows just now will come here, too
+            try:
+                if not self._is_renewing() and not self._is_closed.is_set():
+                    self._renewal = threading.Thread(target=self._renew, name="catalog-renewal", daemon=True)
+                    self._renewal.start()
+            finally:
+                self._following.release()
 
-    def _read_anew(self, there: Editions) -> None:
-        """Searches go on with what was there."""
-        columns, vectors = RegionColumns(), VectorCodes(self._dim)
-        vectors.reserve(self._store.regions())
-        for editions, images in self._store.images(there):
-            _add(columns, vectors, editions, images)
-        if vectors.should_learn():
-            vectors.learn()
+    def _is_renewing(self) -> bool:
+        return self._renewal is not None and self._renewal.is_alive()
+
+    def _renew(self) -> None:
+        self._not_before_s = time.monotonic() + PAUSE_S
+        try:
+            store = self._store.apart()
+            store.changed()
+            fresh = self._read(store, store.editions())
+            with self._following:
+                self._store.changed()
+                left, new = fresh.changes(self._store.editions())  # what came while the rest was read
+                fresh.drop(left)
+                for editions, images in self._store.images(new):
+                    fresh.add(editions, images)
+                self._put(fresh)
+                self._not_before_s = -math.inf
+        except CatalogUnavailableError as error:
+            if self._is_behind:
+                self._looked_at_s = _UNKNOWN  # who asks next waits for what is new, or is told
+            if not self._is_closed.is_set():
+                _log.warning("The catalog in memory could not be renewed; it is tried again: %s", error)
+
+    def _read(self, store: FollowedStore, there: Editions) -> HeldRegions:
+        """All images of a state."""
+        held = HeldRegions(self._dim)
+        held.reserve(store.regions())
+        for editions, images in store.images(there):
+            if self._is_closed.is_set():
+                raise CatalogUnavailableError("the catalog was closed while it was read; open it again")
+            held.add(editions, images)
+        held.learn_where_it_pays()
+        return held
+
+    def _put(self, held: HeldRegions) -> None:
         with self._lock.alone():
-            self._columns, self._vectors = columns, vectors
+            self._held = held
+        self._is_behind = False
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
+    def _changing(self) -> Iterator[HeldRegions]:
         """Alone. Where that fails half way, nothing is left, and the next look reads all anew."""
         with self._lock.alone():
             try:
-                yield
+                yield self._held
             except BaseException:
-                self._columns, self._vectors = RegionColumns(), VectorCodes(self._dim)
+                self._held = HeldRegions(self._dim)
                 self._looked_at_s = _UNKNOWN
                 raise
-
-
-def _add(
-    columns: RegionColumns, vectors: VectorCodes, editions: Sequence[int], images: Sequence[CatalogImage]
-) -> None:
-    if not images:
-        return
-    columns.add(editions, images)
-    vectors.add(np.stack([each.embedding for image in images for each in (image, *image.objects)]))

@@ -10,6 +10,7 @@ import pytest
 from upath import UPath
 
 from autotag.catalog.lance.catalog import LanceCatalog
+from autotag.catalog.resident import resident_regions
 from autotag.errors import CatalogUnavailableError
 from autotag_tests.catalog.made_entries import DIM, EAST, MODEL, an_image, everything, files, many_images
 
@@ -88,6 +89,29 @@ class TestMemory:
         assert held.get([each.image_id for each in images]) == [*images[:3], None, *images[4:]]
         assert everything(held) == everything(other)
         assert len(held.search(EAST, 100)) == 19 * 3 + 1
+
+    def test_much_that_another_writes_is_read_beside_the_answers(
+        self, root: UPath, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(resident_regions, "AT_ONCE", 5)
+        held, other = catalog_at(root, memory_mb=10), catalog_at(root)
+        images = many_images(40)
+        held.upsert(images[:3])
+        other.upsert(images[3:])
+        held.upsert([an_image("ours.jpg")])
+        assert held.get([an_image("ours.jpg").image_id]) == [an_image("ours.jpg")]
+        until(lambda: held.count() == 41)
+        assert held.get([each.image_id for each in images]) == images
+        held.close()
+
+    def test_what_left_is_forgotten_in_time(self, root: UPath) -> None:
+        held = catalog_at(root, memory_mb=10)
+        images = many_images(20)
+        held.upsert(images)
+        assert held._resident is not None
+        held.delete([each.image_id for each in images[:10]])
+        until(lambda: held.count() == 10 and held._resident.regions == 10 * 3)  # type: ignore[union-attr]
+        assert held.get([each.image_id for each in images]) == [*[None] * 10, *images[10:]]
 
     @pytest.mark.parametrize("memory_mb", [0, 10])
     def test_of_many_copies_those_with_the_lowest_ids_are_found(self, root: UPath, memory_mb: int) -> None:

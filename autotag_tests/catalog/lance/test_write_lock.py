@@ -9,8 +9,9 @@ from filelock import FileLock
 from upath import UPath
 
 from autotag.catalog.lance import write_lock
-from autotag.catalog.lance.write_lock import LOCK, WITHOUT_LOCKS, WriteLock
+from autotag.catalog.lance.write_lock import LOCK, WriteLock
 from autotag.errors import CatalogUnavailableError, UnwritableRootError
+from autotag.file_locks import WITHOUT_LOCKS
 
 
 class TestWriteLock:

@@ -95,7 +95,10 @@ def test_a_user_that_is_refused_is_told_without_the_password() -> None:
         assert "S3cret" not in str(told.value)
 
 
-@pytest.mark.parametrize("url", ["", "localhost:9200", "ftp://host", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "localhost:9200", "ftp://host", "http://", "http://[bad", "http://host:abc", "http://host:99999"],
+)
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="write it like"):
         open_opensearch(CatalogSettings(url=url), MODEL, DIM)

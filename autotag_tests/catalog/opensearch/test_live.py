@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from autotag.catalog.opensearch.calls import connect
-from autotag.catalog.opensearch.indices import pipeline_name, rebuild
+from autotag.catalog.opensearch.indices import pipeline_name
+from autotag.catalog.opensearch.rebuilding import rebuild
 from autotag.catalog.opensearch.store import OpenSearchCatalog, open_opensearch
 from autotag.domain.catalog_filters import CatalogFilter
 from autotag.settings.sections import Catalog as CatalogSettings

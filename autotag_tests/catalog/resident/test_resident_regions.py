@@ -3,11 +3,13 @@
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 
 import numpy as np
 import pytest
 
+from autotag.catalog.resident import resident_regions
 from autotag.catalog.resident.followed_store import Change, Editions
 from autotag.catalog.resident.resident_regions import ResidentRegions, memory_mb_of
 from autotag.catalog.resident.vector_codes import VectorCodes
@@ -16,6 +18,7 @@ from autotag.errors import CatalogUnavailableError
 from autotag_tests.catalog.made_entries import DIM, EAST, NORTH, an_image, an_object, files, many_images
 
 LONG_S = 1000.0
+SOON_S = 10.0
 
 
 class FakeStore:
@@ -42,6 +45,9 @@ class FakeStore:
         self.seen = change.version if is_next else self.seen
         return is_next
 
+    def apart(self) -> "FakeStore":
+        return copy(self)
+
     def regions(self) -> int:
         return sum(1 + len(each.objects) for each in self.there.values())
 
@@ -65,6 +71,33 @@ class SlowStore(FakeStore):
     def editions(self) -> Editions:
         time.sleep(self.takes_s)
         return super().editions()
+
+
+class GuardedStore(FakeStore):
+    """Those who read it apart wait at a gate."""
+
+    def __init__(self, images: Sequence[CatalogImage] = ()) -> None:
+        super().__init__(images)
+        self.gate, self.waiting, self.is_apart = threading.Event(), threading.Event(), False
+
+    def apart(self) -> "GuardedStore":
+        other = copy(self)
+        other.is_apart = True
+        return other
+
+    def images(self, editions: Editions) -> Iterator[tuple[Sequence[int], list[CatalogImage]]]:
+        if self.is_apart:
+            self.waiting.set()
+            assert self.gate.wait(LONG_S)
+        yield from super().images(editions)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """What is read in a thread of its own comes after a while."""
+    deadline = time.monotonic() + SOON_S
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
 
 
 def resident(store: FakeStore, fresh_for_s: float = -1, most_mb: float = math.inf) -> ResidentRegions:
@@ -128,7 +161,7 @@ class TestResidentRegions:
         for _ in range(20):
             store.write(many_images(8))
             assert regions.count(None) == 8
-        assert regions.regions <= 2 * 8 * 3
+        until(lambda: regions.count(None) == 8 and regions.regions <= 2 * 8 * 3)
 
     def test_it_grows_from_nothing(self) -> None:
         store = FakeStore()
@@ -208,3 +241,92 @@ class TestResidentRegions:
         assert store.looks - before <= 3
         store.is_away = False
         assert regions.count(None) == 4
+
+
+class TestWhatIsMuch:
+    """More than is taken in at once is read in a thread of its own."""
+
+    @pytest.fixture(autouse=True)
+    def little_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(resident_regions, "AT_ONCE", 5)
+
+    @pytest.fixture
+    def store(self) -> GuardedStore:
+        return GuardedStore(many_images(10))
+
+    @pytest.fixture
+    def regions(self, store: GuardedStore) -> ResidentRegions:
+        return resident(store)
+
+    def much(self, store: GuardedStore) -> None:
+        store.write([an_image(f"much{number}.jpg") for number in range(20)])
+
+    def test_nobody_waits_for_it_and_it_comes(self, store: GuardedStore, regions: ResidentRegions) -> None:
+        self.much(store)
+        assert regions.count(None) == 10
+        assert store.waiting.wait(SOON_S)
+        assert regions.count(None) == 10
+        store.gate.set()
+        until(lambda: regions.count(None) == 30)
+        assert len(regions.search(EAST, 100, "image", None)) == 30
+
+    def test_what_this_process_writes_meanwhile_is_seen_at_once(
+        self, store: GuardedStore, regions: ResidentRegions
+    ) -> None:
+        images = many_images(10)
+        self.much(store)
+        regions.take_in(store.write([an_image("ours.jpg", embedding=NORTH)]))
+        regions.take_in(store.write([an_image("second.jpg", embedding=NORTH)], gone=[images[0].image_id]))
+        assert store.waiting.wait(SOON_S)
+        regions.take_in(store.write([an_image("third.jpg", embedding=NORTH)], gone=[images[1].image_id]))
+        found = sorted(files(regions.search(NORTH, 3, "image", None)))
+        assert found == ["ours.jpg", "second.jpg", "third.jpg"]
+        assert regions.get([images[0].image_id, images[1].image_id]) == [None, None]
+        store.gate.set()
+        until(lambda: regions.count(None) == 31)
+        assert sorted(files(regions.search(NORTH, 3, "image", None))) == found
+        assert regions.get([images[0].image_id, images[1].image_id]) == [None, None]
+
+    def test_what_others_write_and_take_out_while_it_is_read_is_not_lost(
+        self, store: GuardedStore, regions: ResidentRegions
+    ) -> None:
+        images = many_images(10)
+        self.much(store)
+        regions.count(None)
+        assert store.waiting.wait(SOON_S)
+        store.write([an_image("late.jpg", embedding=NORTH)], gone=[images[2].image_id])
+        store.gate.set()
+        until(lambda: regions.count(None) == 30)
+        assert files(regions.search(NORTH, 1, "image", None)) == ["late.jpg"]
+        assert regions.get([images[2].image_id]) == [None]
+
+    def test_where_it_fails_the_next_to_ask_is_told_and_then_it_is_read(
+        self, store: GuardedStore, regions: ResidentRegions, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self.much(store)
+        regions.count(None)
+        assert store.waiting.wait(SOON_S)
+        store.is_away = True
+        store.gate.set()
+        until(lambda: "could not be renewed" in caplog.text)
+        with pytest.raises(CatalogUnavailableError):
+            regions.count(None)
+        store.is_away = False
+        assert regions.count(None) == 30
+
+    def test_closing_does_not_wait_for_it(self, store: GuardedStore, regions: ResidentRegions) -> None:
+        self.much(store)
+        regions.count(None)
+        assert store.waiting.wait(SOON_S)
+        threading.Timer(0.1, store.gate.set).start()
+        regions.close()
+        assert not [each for each in threading.enumerate() if each.name == "catalog-renewal"]
+
+    def test_only_one_reads_at_a_time(self, store: GuardedStore, regions: ResidentRegions) -> None:
+        self.much(store)
+        for _ in range(5):
+            regions.count(None)
+        assert store.waiting.wait(SOON_S)
+        assert [each.name for each in threading.enumerate()].count("catalog-renewal") == 1
+        store.gate.set()
+        until(lambda: regions.count(None) == 30)

@@ -53,7 +53,8 @@ class TestVectorCodes:
         monkeypatch.setattr(vector_codes, "CANDIDATES_A_HIT", 10)
         vectors, shares = drawn(ROWS), []
         vectors[:, DIM // 4 :] *= 0.05
-        vectors, queries = normalise(vectors), normalise(vectors[:30] + 0.05 * drawn(30, seed=1))
+        near = vectors[:30] + np.float32(0.05) * drawn(30, seed=1)
+        vectors, queries = normalise(vectors), normalise(near.astype(np.float32))
         codes = learned(vectors)
         for query in queries:
             shares.append(len(right(vectors, query) & set(codes.nearest(query, K)[0].tolist())) / K)
