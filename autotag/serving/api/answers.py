@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from fastapi import Response
 
-from autotag.domain.catalog_entries import CatalogImage
+from autotag.domain.catalog_entries import CatalogImage, ImageFacts
 from autotag.domain.identity import folder_path
 from autotag.search.answers import FoundRegion, Over, SearchAnswer, SearchHit
 from autotag.serving.api.service import SearchService
@@ -46,15 +46,8 @@ def image_facts(image: CatalogImage) -> dict[str, Any]:
     """As `wire.Image`."""
     link = _link(image.image_id)
     return {
-        "image_id": image.image_id,
+        **_facts(image),
         "media_id": image.media_id,
-        "folder": _shown(image.folder),
-        "file": image.file,
-        "width": image.width,
-        "height": image.height,
-        "tags": image.tags,
-        "taken_at": _date(image.taken_at),
-        "added_at": _date(image.added_at),
         "objects": [
             {
                 "region_index": each.region_index,
@@ -78,18 +71,25 @@ def milliseconds_since(started_s: float) -> float:
 def _hit(hit: SearchHit, *, is_catalogued: bool) -> dict[str, Any]:
     link = _link(hit.image_id) if is_catalogued else None
     return {
-        "image_id": hit.image_id,
+        **_facts(hit),
         "score": hit.score,
-        "folder": _shown(hit.folder),
-        "file": hit.file,
-        "width": hit.width,
-        "height": hit.height,
-        "tags": hit.tags,
-        "taken_at": _date(hit.taken_at),
-        "added_at": _date(hit.added_at),
         "regions": [_region(each, link) for each in hit.regions],
         "link": link,
         "thumbnail": link and f"{link}/thumbnail",
+    }
+
+
+def _facts(image: ImageFacts) -> dict[str, Any]:
+    """What `wire.FoundImage` and `wire.Image` both tell."""
+    return {
+        "image_id": image.image_id,
+        "folder": printable(folder_path(image.folder)),
+        "file": image.file,
+        "width": image.width,
+        "height": image.height,
+        "tags": image.tags,
+        "taken_at": _date(image.taken_at),
+        "added_at": _date(image.added_at),
     }
 
 
@@ -106,10 +106,6 @@ def _region(region: FoundRegion, link: str | None) -> dict[str, Any]:
 
 def _link(image_id: str) -> str:
     return f"/images/{quote(image_id, safe='')}"
-
-
-def _shown(folder: str) -> str:
-    return printable(folder_path(folder))
 
 
 def _date(date: datetime | None) -> str | None:

@@ -13,10 +13,11 @@ from autotag import __version__
 from autotag.serving.api.body_guard import BodyGuard
 from autotag.serving.api.docs_page import router as docs
 from autotag.serving.api.edge import Edge
+from autotag.serving.api.errors_as_problems import answer_with_problems
 from autotag.serving.api.keys import Keys
 from autotag.serving.api.openapi import describe
 from autotag.serving.api.own_site import OwnSite
-from autotag.serving.api.problems import answer_with_problems
+from autotag.serving.api.ray_access import NearOrWithKey
 from autotag.serving.api.routes.catalog import router as catalog
 from autotag.serving.api.routes.health import router as health
 from autotag.serving.api.routes.ingest import router as ingest
@@ -33,12 +34,13 @@ THREADS_A_CORE = 2
 """Beside those that wait for a model together: threads that compute get in each other's way."""
 
 
-def create_app(service: SearchService, keys: Keys | None = None) -> FastAPI:
+def create_app(service: SearchService, keys: Keys | None = None, *, only_near: bool = False) -> FastAPI:
     """The API of a service; it is warmed up when the application starts, and closed when it ends.
 
     Args:
         service: that handlers find in `app.state.service`.
         keys: who is let in; without them everybody is, as behind something that decides on that.
+        only_near: while no key is in use, answer this machine alone; for an application for which others listen.
     """
     app = FastAPI(
         title="autotag", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan
@@ -59,6 +61,8 @@ def create_app(service: SearchService, keys: Keys | None = None) -> FastAPI:
     )
     if keys is not None:
         app.add_middleware(OwnSite, keys=keys)
+        if only_near:
+            app.add_middleware(NearOrWithKey, keys=keys)
     app.add_middleware(Edge, metrics=service.metrics, most_in_flight=serve.max_waiting)
     return app
 

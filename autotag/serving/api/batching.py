@@ -1,5 +1,6 @@
 """Requests of many clients share calls of a model: a bounded queue, one thread, and an answer for each of them."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -16,6 +17,7 @@ _SMOOTHING = 0.2
 """Of the seconds an item takes: how much the last batch counts."""
 
 _LEAST_RETRY_S, _MOST_RETRY_S = 1.0, 30.0
+_log = logging.getLogger(__name__)
 
 
 class _Accepted(NamedTuple, Generic[Item, Answer]):
@@ -174,22 +176,26 @@ class MicroBatcher(Generic[Item, Answer]):
                 raise CountsDoNotCloseError(
                     f"{self._name} gave {len(answers)} answers to {len(items)} requests"
                 )
-            self._note(len(items), time.perf_counter() - started_s)
         except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait hear of it, and the thread goes on
             if len(items) == 1:
-                return [self._told_of(error)]
+                return [as_exception(error, self._name)]
             return [self._answers([item])[0] for item in items]
+        self._note(len(items), time.perf_counter() - started_s)
         return answers
-
-    def _told_of(self, error: BaseException) -> Exception:
-        """What those who wait are told: panics of libraries written in Rust are no `Exception`, and would end their threads."""
-        if isinstance(error, Exception):
-            return error
-        broken = RuntimeError(f"{self._name} broke off: {error!r}")
-        broken.__cause__ = error
-        return broken
 
     def _note(self, items: int, seconds: float) -> None:
         self._seconds_an_item += _SMOOTHING * (seconds / items - self._seconds_an_item)
-        if self._told is not None:
-            self._told(items, seconds)
+        try:
+            if self._told is not None:
+                self._told(items, seconds)
+        except Exception:  # noqa: BLE001 - the items are answered, whatever whoever is told makes of it
+            _log.exception("a call of %s could not be told", self._name)
+
+
+def as_exception(error: BaseException, name: str) -> Exception:
+    """What those who wait are told: panics of libraries written in Rust are no `Exception`, and would end their threads."""
+    if isinstance(error, Exception):
+        return error
+    broken = RuntimeError(f"{name} broke off: {error!r}")
+    broken.__cause__ = error
+    return broken

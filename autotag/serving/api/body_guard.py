@@ -16,8 +16,15 @@ FORM_BYTES = 1 << 20
 """What a form may hold beside its file."""
 
 
+_DIGITS = 18
+"""Of a length that somebody may mean; far longer ones are no numbers to Python."""
+
+
 class BodyGuard:
-    """ASGI middleware. Counts what arrives; what the client says of the length is believed where it is too much."""
+    """ASGI middleware. Counts what arrives; what the client says of the length is believed where it is too much.
+
+    Nothing is said of a body before it is asked for: who may not send one is told that first.
+    """
 
     def __init__(
         self, app: ASGIApp, *, upload_paths: Collection[str], max_upload_bytes: int, timeout_s: float
@@ -35,15 +42,16 @@ class BodyGuard:
             return
         is_upload = scope["path"].removeprefix(scope.get("root_path", "")) in self._upload_paths
         most = self._max_upload_bytes + FORM_BYTES if is_upload else WORDS_BYTES
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > most:
-            raise _too_long(most)
         watched = _WatchedBody(receive, most, None if is_upload else self._timeout_s)
+        watched.is_too_long = _is_more(Headers(scope=scope).get("content-length", ""), most)
         await self._app(scope, watched.receive, send)
 
 
 class _WatchedBody:
+    """A body that is received. One that `is_too_long` by what its sender says is refused when it is asked for."""
+
     def __init__(self, receive: Receive, most: int, timeout_s: float | None) -> None:
+        self.is_too_long = False
         self._receive = receive
         self._most = most
         self._received = 0
@@ -57,6 +65,8 @@ class _WatchedBody:
         Raises:
             ProblemError: 413 too long, 408 too slow.
         """
+        if self.is_too_long:
+            raise _too_long(self._most)
         message = await self._next()
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
@@ -74,6 +84,11 @@ class _WatchedBody:
             raise ProblemError(
                 408, f"the body did not arrive within {self._timeout_s:g} s", headers={"Connection": "close"}
             ) from None
+
+
+def _is_more(declared: str, most: int) -> bool:
+    """Whether a length, as a header has it, is more; what is no number is not."""
+    return declared.isdecimal() and (len(declared) > _DIGITS or int(declared) > most)
 
 
 def _too_long(most: int) -> ProblemError:

@@ -14,8 +14,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from autotag.serving.api.errors_as_problems import problem_of
 from autotag.serving.api.metrics import Metrics
-from autotag.serving.api.problems import ProblemError, problem_answer, problem_of, retry_after
+from autotag.serving.api.problems import ProblemError, problem_answer, retry_after
 from autotag.serving.api.request_log import log_request
 
 HEADERS = {
@@ -75,19 +76,18 @@ class Edge:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
             answer.status = CLIENT_GONE
-        except (
-            asyncio.CancelledError
-        ):  # by the server, which ends and waits no longer: nobody is left to hear of it
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except asyncio.CancelledError:  # by the server, which ends: nobody may be left to hear of it
             if not answer.has_begun:
                 await problem_answer(Request(scope, receive), _ending())(scope, receive, answer.send)
-        except Exception as error:
+        except BaseException as error:  # panics of libraries written in Rust are no `Exception`
             request = Request(scope, receive)
             problem = problem_of(error, request)
             if problem.status_code == 500:
                 _log.exception("request %s failed", answer.request_id)
-            if (
-                answer.has_begun
-            ):  # it cannot be taken back: the connection breaks, so that the client sees that it is not whole
+            # Half an answer cannot be taken back: the connection breaks, so that the client sees that it is not whole.
+            if answer.has_begun:
                 raise
             await problem_answer(request, problem)(scope, receive, answer.send)
 

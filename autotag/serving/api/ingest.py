@@ -5,7 +5,7 @@ An image is what its bytes are: sent twice, also at the same time, it is there o
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Condition, Event
@@ -14,6 +14,7 @@ from autotag.catalog.protocol import Catalog
 from autotag.domain.catalog_entries import INGESTED_KEY, CatalogImage, image_id
 from autotag.domain.identity import media_id
 from autotag.errors import MissingInputError, OverloadedError, RejectedImageError, UsageError
+from autotag.serving.api.background_call import in_background
 from autotag.serving.api.batching import MicroBatcher
 from autotag.serving.api.ingest_commits import Arrival, Commits, Committed, Departure
 from autotag.serving.api.ingest_recovery import Recovered, Recovery
@@ -23,8 +24,9 @@ from autotag.serving.api.model_service import ModelService
 from autotag.serving.api.sent_tags import sent_tags
 from autotag.serving.api.tidying import Tidying
 from autotag.settings import Settings
+from autotag.storage.file_names import ingested_name
 from autotag.storage.images import ImageLimits, probe_image
-from autotag.storage.layout import Layout, ingested_name
+from autotag.storage.layout import Layout
 
 IMAGES_A_COMMIT = 64
 _RETRY_AFTER_S = 3.0
@@ -66,7 +68,6 @@ class Ingest:
         self._metrics = metrics
         self.files = IngestedFiles(layout)
         self._threads = ThreadPoolExecutor(2 * serve.batch, "ingest")
-        self._recovering = ThreadPoolExecutor(1, "recovery of ingested images")
         self._tidying = Tidying(catalog)
         self._accepted = 0
         self._closing = Event()
@@ -160,19 +161,23 @@ class Ingest:
                     self._closing,
                     self._most_accepted,
                 )
-                self._recovered = self._recovering.submit(recovery.run)
+                self._recovered = in_background(recovery.run, "recovery of ingested images")
             return self._recovered
 
     def close(self, timeout_s: float) -> None:
-        """Finish what was accepted, refuse what comes. The models must not be closed before."""
+        """Finish what was accepted, refuse what comes. The models must not be closed before.
+
+        What is mended or tidied just now is not waited for longer than that either: the next start goes on with it.
+        """
         end_s = time.monotonic() + timeout_s
         with self._changed:
             self._closing.set()
             self._changed.wait_for(lambda: self._accepted == 0, timeout_s)
-        self._commits.close(max(0.1, end_s - time.monotonic()))
+        self._commits.close(_left_s(end_s))
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._recovering.shutdown(wait=True, cancel_futures=True)
-        self._tidying.close()
+        if self._recovered is not None:
+            wait([self._recovered], _left_s(end_s))
+        self._tidying.close(_left_s(end_s))
 
     def _left(self) -> None:
         with self._changed:
@@ -216,3 +221,8 @@ class Ingest:
     def _committed(self, _: int, seconds: float) -> None:
         self._metrics.stage("catalog_write", seconds)
         self._tidying.committed()
+
+
+def _left_s(end_s: float) -> float:
+    """Until then; a moment at least, for what needs no more."""
+    return max(0.1, end_s - time.monotonic())

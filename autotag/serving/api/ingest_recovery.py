@@ -27,6 +27,9 @@ Answer = TypeVar("Answer")
 IMAGES_AT_ONCE = 4
 """Few, so that images that come in meanwhile wait little."""
 
+ENTRIES_AT_ONCE = 500
+"""So that nobody who sends an image meanwhile waits for long."""
+
 _PAUSE_S = 2.0
 """Before what may go well later is tried again."""
 
@@ -77,8 +80,8 @@ class Recovery:
         """Mend, and tell the log what was mended. What does not answer is asked again until `stop`."""
         done = Recovered()
         found = self._patiently(self._look) or _Found([], [])
-        if found.orphans:
-            done.forgotten = self._patiently(lambda: self._forget(found.orphans)) or 0
+        for ids in _few(found.orphans, ENTRIES_AT_ONCE):
+            done.forgotten += self._patiently(lambda ids=ids: self._forget(ids)) or 0
         for names in _few(found.uncatalogued, self._at_once):
             self._patiently(lambda names=names: self._catalogue(names, done))
             if self._stop.is_set():
@@ -111,7 +114,8 @@ class Recovery:
             return self._catalog.delete([each.image_id for each in entries if not self._files.has(each.file)])
 
     def _catalogue(self, names: Sequence[str], done: Recovered) -> None:
-        contents = {name: data for name in names if (data := self._content(name, done)) is not None}
+        left = [name for name in names if name not in done.unusable]
+        contents = {name: data for name in left if (data := self._content(name, done)) is not None}
         embedded = self._models.embed_uploads(list(contents.values()), vote=True) if contents else []
         arrivals: list[Arrival] = []
         for name, answer in zip(contents, embedded, strict=True):

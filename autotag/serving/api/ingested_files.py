@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
 
-from autotag.errors import PermanentError
+from autotag.errors import PermanentError, UsageError
+from autotag.serving.api.sent_tags import MOST_TAGS
+from autotag.storage.file_names import ingested_tags_name
 from autotag.storage.folder_files import list_files, read_file
-from autotag.storage.layout import Layout, ingested_tags_name
+from autotag.storage.layout import Layout
 from autotag.storage.locks import Lock, held
 from autotag.storage.removal import remove_file, remove_stale_temporaries, temporary_name
 from autotag.storage.roots import is_local, make_directory, told_if_unwritable
@@ -128,11 +130,16 @@ class IngestedFiles:
         """Keep more tags of an image; all it has now.
 
         Raises:
+            UsageError: it would have too many.
             PermanentError: the file that holds them is damaged.
             UnwritableRootError: the file system refuses.
         """
         before = self.tags(media_id)
         after = tuple(dict.fromkeys([*before, *tags]))
+        if len(after) > max(MOST_TAGS, len(before)):
+            raise UsageError(
+                f"the image has {len(before)} tags of people and would have {len(after)}; {MOST_TAGS} are allowed"
+            )
         if after != before:
             name = ingested_tags_name(media_id)
             staged = self.stage(json.dumps({_TAGS: after}, ensure_ascii=False).encode(), name)

@@ -1,36 +1,22 @@
-"""The file of access keys: who may read, who may write. Only hashes are stored; a key is seen once, when it is made.
+"""The file of access keys: who may read, who may write; changed by commands, and followed by servers."""
 
-A key has 256 random bits, so its SHA-256 cannot be turned back, and needs neither salt nor stretching.
-"""
-
-import hashlib
 import hmac
-import json
-import secrets
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Self, get_args
+from typing import Self
 
 from upath import UPath
 
 from autotag.domain.loopback import is_loopback
 from autotag.errors import MissingInputError, SettingsError, UsageError
+from autotag.serving.api.stored_keys import Key, Scope, hash_of, made_key, read_keys, write_keys
 from autotag.settings import Settings
 from autotag.storage.layout import Layout
 from autotag.storage.locks import Lock as FileLock
 from autotag.storage.locks import held
 from autotag.storage.roots import is_local
-from autotag.storage.tables import write_text
-
-Scope = Literal["read", "write"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
-PREFIX = "autotag_"
-"""Of every key, so that scanners of leaked secrets can know one."""
 
 LONGEST = 200
 """Characters that a key may have; longer ones are not even hashed."""
@@ -38,25 +24,6 @@ LONGEST = 200
 LOOK_S = 1.0
 LOOK_FAR_S = 15.0
 """How soon a server knows of a key that was added or removed; the second of a file on an object store."""
-
-_NAME_LENGTH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What is stored of a key.
-
-    Attributes:
-        name: who or what it was given to; unique.
-        scopes: what it allows.
-        sha256: of the key's text, hexadecimal.
-        added_at: UTC, ISO 8601.
-    """
-
-    name: str
-    scopes: tuple[Scope, ...]
-    sha256: str
-    added_at: str
 
 
 def keys_path(settings: Settings, layout: Layout) -> UPath:
@@ -139,7 +106,7 @@ class Keys:
         self._look()
         if len(bearer) > LONGEST:
             return None
-        given = _hash(bearer)
+        given = hash_of(bearer)
         found = None
         for each in self._keys:
             if hmac.compare_digest(each.sha256.encode(), given.encode()):
@@ -162,25 +129,14 @@ class Keys:
         Raises:
             UsageError: a name that is empty, too long or taken, or no scope.
         """
-        name = name.strip()
-        if not name or len(name) > _NAME_LENGTH or not name.isprintable():
-            raise UsageError(
-                f"a key's name is for people to know it by: 1 to {_NAME_LENGTH} characters, not {name[:200]!r}"
-            )
-        if not scopes or not set(scopes) <= set(SCOPES):
-            raise UsageError(
-                f"a key allows something of {', '.join(SCOPES)}, not {', '.join(scopes) or 'nothing'}"
-            )
+        text, key = made_key(name, scopes)
         with held(self._file_lock()):
             keys = self.list()
-            if any(each.name == name for each in keys):
+            if any(each.name == key.name for each in keys):
                 raise UsageError(
-                    f"there is a key {name!r} already; remove it first (autotag keys remove), or choose another name"
+                    f"there is a key {key.name!r} already; remove it first (autotag keys remove), or choose another name"
                 )
-            text = PREFIX + secrets.token_urlsafe(32)
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            ordered: tuple[Scope, ...] = tuple(scope for scope in SCOPES if scope in scopes)
-            self._write((*keys, Key(name, ordered, _hash(text), now)))
+            self._write((*keys, key))
         return text
 
     def remove(self, name: str) -> None:
@@ -201,11 +157,8 @@ class Keys:
         return FileLock(self._path.with_name(f"{self._path.name}.lock"), "the file of access keys")
 
     def _write(self, keys: tuple[Key, ...]) -> None:
-        write_text(self._path, json.dumps({"keys": [asdict(each) for each in keys]}, indent=1) + "\n")
+        write_keys(self._path, keys)
         self._looked_at = -LOOK_FAR_S
-        if is_local(self._path):
-            with suppress(OSError):  # not ours to chmod, and hashes tell nobody the keys
-                Path(self._path.path).chmod(0o600)
 
     def _look(self) -> None:
         """Read the file again if it is not the one that was read; at most so often, also while it cannot be read."""
@@ -230,7 +183,7 @@ class Keys:
 
     def _read(self) -> None:
         version = self._stamp()
-        self._keys = _parsed(self._path)
+        self._keys = read_keys(self._path)
         self._version = version
         self._required = self._required or bool(self._keys)
 
@@ -243,23 +196,3 @@ class Keys:
         except OSError:
             return object()  # unlike any other: what cannot be looked at is read, and that tells why
         return (found.st_mtime, found.st_size, getattr(found, "st_ino", 0))
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _parsed(path: UPath) -> tuple[Key, ...]:
-    try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["keys"]
-        return tuple(
-            Key(each["name"], tuple(each["scopes"]), each["sha256"].lower(), each["added_at"])
-            for each in entries
-        )
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SettingsError(
-            f"{path} is no file of access keys ({type(error).__name__}: {error}); restore it, or delete it and make new keys"
-            " with autotag keys add"
-        ) from error

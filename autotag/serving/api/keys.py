@@ -1,17 +1,21 @@
-"""Who is let in: the dependencies `reads` and `writes` of routes.
+"""Who is let in: the dependencies `reads` and `writes` of routes, and `KeyBeforeBody` of those that take JSON.
 
 Where keys are in use a request needs one with the scope. Where none is, the service listens to this machine alone, and what must be
 kept out are pages of other sites in a browser here: the edge looks at where such requests come from.
 """
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
 from fastapi import Depends
 from fastapi.requests import Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from autotag.serving.api.key_file import Keys, Scope
+from autotag.serving.api.key_file import Keys
 from autotag.serving.api.problems import ProblemError
+from autotag.serving.api.stored_keys import Scope
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -38,6 +42,20 @@ async def writes(request: Request, credentials: Credentials) -> None:
         ProblemError: as for `reads`.
     """
     _let_in(request, credentials, "write")
+
+
+class KeyBeforeBody(APIRoute):
+    """A route that reads: who has no key is told so whatever the body is. FastAPI looks into a JSON body before it asks dependencies."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Called by FastAPI."""
+        handle = super().get_route_handler()
+
+        async def let_in_and_handle(request: Request) -> Response:
+            await reads(request, await bearer(request))
+            return await handle(request)
+
+        return let_in_and_handle
 
 
 def _let_in(request: Request, credentials: HTTPAuthorizationCredentials | None, scope: Scope) -> None:

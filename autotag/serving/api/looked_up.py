@@ -41,6 +41,23 @@ class LookedUp(Collector):
         return ()
 
 
+class OfReplica(Collector):
+    """The figures of one of several services, each with its name: to Prometheus they are series of their own, whoever was asked."""
+
+    def __init__(self, figures: Collector, replica: str) -> None:
+        """`replica` is the name."""
+        self._figures = figures
+        self._replica = replica
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them, now."""
+        for family in self._figures.collect():
+            family.samples = [
+                each._replace(labels={**each.labels, "replica": self._replica}) for each in family.samples
+            ]
+            yield family
+
+
 def _family(reading: Reading) -> Metric:
     if reading.name.endswith("_total"):
         return CounterMetricFamily(reading.name.removesuffix("_total"), reading.told)

@@ -21,7 +21,7 @@ from autotag.catalog.protocol import CatalogSize
 from autotag.errors import AutotagError
 from autotag.search.text_vectors import CacheCounts
 from autotag.serving.api.gpu_use import GpuUse, gpu_use
-from autotag.serving.api.looked_up import LookedUp, Reading
+from autotag.serving.api.looked_up import LookedUp, OfReplica, Reading
 
 disable_created_metrics()  # a second series beside every one, which nothing looks at
 
@@ -40,10 +40,16 @@ CATALOG_REMEMBERED_S = 15.0
 
 
 class Metrics:
-    """One registry of its own a service, so that several can live in one process. Threads may share it."""
+    """One registry of its own a service, so that several can live in one process. Threads may share it.
+
+    Attributes:
+        registry: what holds the figures.
+        replica: name of this service, told with every figure, where several answer behind one address.
+    """
 
     def __init__(self) -> None:
         """Nothing is looked up until `watch_...` says where."""
+        self.replica = ""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = self._counter("requests", "Answered requests", "route", "method", "status")
@@ -148,7 +154,8 @@ class Metrics:
     def told(self, accept: str) -> tuple[bytes, str]:
         """All figures now, and their content type: OpenMetrics where the client asks for it."""
         encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+        figures = OfReplica(self.registry, self.replica) if self.replica else self.registry
+        return encode(figures), content_type
 
     def _counter(self, name: str, told: str, *labels: str) -> Counter:
         return Counter(f"autotag_{name}", told, labels, registry=self.registry)

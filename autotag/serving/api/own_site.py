@@ -18,26 +18,34 @@ from autotag.serving.api.problems import ProblemError
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+class KeysInUse:
+    """Whether requests need a key, for an event loop: nobody else's stands still while a far file of keys is looked at."""
+
+    def __init__(self, keys: Keys) -> None:
+        """`keys` are asked each time: the first one may be added while the server runs."""
+        self._keys = keys
+        self._looker = CapacityLimiter(1)
+
+    async def now(self) -> bool:
+        """As `Keys.required`."""
+        if self._keys.is_far_and_due:
+            return await run_sync(lambda: self._keys.required, limiter=self._looker)
+        return self._keys.required
+
+
 class OwnSite:
     """ASGI middleware; with keys in use it lets everything through."""
 
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
-        """`keys` are asked each time: the first one may be added while the server runs."""
+        """`keys` are those of the API."""
         self._app = app
-        self._keys = keys
-        self._looker = CapacityLimiter(1)
+        self._keys_in_use = KeysInUse(keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, or refuse it."""
-        if scope["type"] == "http" and not await self._needs_key():
+        if scope["type"] == "http" and not await self._keys_in_use.now():
             _refuse_strangers(Headers(scope=scope), scope["method"])
         await self._app(scope, receive, send)
-
-    async def _needs_key(self) -> bool:
-        """Whether keys are in use. Nobody else's request stands still while a far file of them is looked at."""
-        if self._keys.is_far_and_due:
-            return await run_sync(lambda: self._keys.required, limiter=self._looker)
-        return self._keys.required
 
 
 def _refuse_strangers(headers: Headers, method: str) -> None:

@@ -1,26 +1,15 @@
 """What clients ask: parameters and bodies of searches, checked, and what they mean to the engine."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import ConfigDict, Field, StringConstraints
 
 from autotag.domain.catalog_filters import CatalogFilter
 from autotag.search.answers import Over, Wanted
 from autotag.search.page_keys import LONGEST_KEY
+from autotag.serving.api.strict_query import Date, Query
 from autotag.serving.api.wire import IMAGE_ID
 
 MOST_HITS = 10_000
@@ -30,26 +19,8 @@ LONGEST_QUERY = 2000
 LONGEST_NAME = 1000
 MOST_NAMES = 50
 
-
-def _of_iso_8601(text: object) -> object:
-    """Pydantic itself takes numbers for seconds since 1970: a bare year would let nearly everything through."""
-    try:
-        return text if isinstance(text, datetime) else datetime.fromisoformat(str(text))
-    except ValueError:
-        raise ValueError("write a date as 2024-05-01 or 2024-05-01T12:00:00Z") from None
-
-
-def _in_utc(date: datetime) -> datetime:
-    """A date without a time zone is one of UTC, as capture dates are."""
-    try:
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the date lies outside the calendar") from None
-
-
 Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME)]
 Names = Annotated[list[Name], Field(max_length=MOST_NAMES)]
-Date = Annotated[datetime, BeforeValidator(_of_iso_8601), AfterValidator(_in_utc)]
 Pixel = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Words = Annotated[str, StringConstraints(max_length=LONGEST_QUERY)]
 Sought = Literal["any", "image", "object"]
@@ -58,36 +29,6 @@ Sought = Literal["any", "image", "object"]
 def _example(**body: Any) -> ConfigDict:
     """What the documentation shows of a body."""
     return ConfigDict(json_schema_extra={"examples": [body]})
-
-
-class Query(BaseModel):
-    """A request: unknown names are refused, so that a slip of the pen is no filter that lets everything through."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_known_fields(cls, sent: object) -> object:
-        """Unknown names are refused here, because Pydantic's own sentence does not say what there is."""
-        unknown = [name for name in sent if name not in cls.model_fields] if isinstance(sent, Mapping) else []
-        if not unknown:
-            return sent
-        sentence = "there is no such field here; there are {known}"
-        error = PydanticCustomError("extra_forbidden", sentence, {"known": ", ".join(cls.model_fields)})
-        raise ValidationError.from_exception_data(
-            cls.__name__, [InitErrorDetails(type=error, loc=(name,), input=None) for name in unknown]
-        )
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _refuse_truth_values(cls, sent: object, about: ValidationInfo) -> object:
-        """Pydantic takes true for 1."""
-        is_truth_value = isinstance(sent, bool) or (
-            isinstance(sent, list) and any(each is True or each is False for each in sent)
-        )
-        if is_truth_value and cls.model_fields[str(about.field_name)].annotation is not bool:
-            raise ValueError("true and false mean nothing here")
-        return sent
 
 
 class Filters(Query):

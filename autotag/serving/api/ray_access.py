@@ -1,12 +1,12 @@
 """Who may use the API behind the proxies of Ray Serve: where they listen is the cluster's affair, and each request tells it."""
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from autotag.domain.loopback import is_loopback
 from autotag.errors import UsageError
 from autotag.serving.api.key_file import Keys, keys_for, keys_path
-from autotag.serving.api.problems import ProblemError, problem_answer
+from autotag.serving.api.own_site import KeysInUse
+from autotag.serving.api.problems import ProblemError
 from autotag.settings import Settings
 from autotag.settings.environment import variable
 from autotag.storage.roots import layout_of
@@ -37,19 +37,18 @@ class NearOrWithKey:
     """ASGI middleware: while no key is in use, nobody but the machine a proxy runs on is let in."""
 
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
-        """`keys` are asked each time: the first one may be added while the server runs."""
+        """`keys` are those of the API."""
         self._app = app
-        self._keys = keys
+        self._keys_in_use = KeysInUse(keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, or refuse it."""
         client = scope.get("client") or ("", 0)
-        if scope["type"] != "http" or self._keys.required or is_loopback(client[0]):
-            await self._app(scope, receive, send)
-            return
-        problem = ProblemError(
-            403,
-            "without access keys this API answers to its own machine alone; make one with autotag keys add <name>",
-            kind="foreign-client",
-        )
-        await problem_answer(Request(scope, receive), problem)(scope, receive, send)
+        is_far = scope["type"] == "http" and not is_loopback(client[0])
+        if is_far and not await self._keys_in_use.now():
+            raise ProblemError(
+                403,
+                "without access keys this API answers to its own machine alone; make one with autotag keys add <name>",
+                kind="foreign-client",
+            )
+        await self._app(scope, receive, send)

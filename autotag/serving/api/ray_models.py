@@ -1,8 +1,10 @@
 """The models of the API as Ray Serve deployments run them, behind the port that those of one process have.
 
-A call that a dying replica takes with it is sent again: embedding changes nothing, so it may run twice.
+A call that a dying replica takes with it is sent again: embedding changes nothing, so it may run twice. One that nobody waits for any
+more is called off, so that no replica computes it that has not begun.
 """
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +45,8 @@ QUEUES = ("texts", "pictures", "uploads")
 _LOST = (RayActorError, NodeDiedError, WorkerCrashedError, ObjectLostError, TaskCancelledError)
 Call = Callable[[], Any]
 """Sends a call; gives the response, whose result is waited for."""
+
+_log = logging.getLogger(__name__)
 
 
 class RayModels:
@@ -135,24 +139,14 @@ class RayModels:
     def _answers(self, queue: str, calls: Sequence[Call], timeout_s: float = 0.0) -> list[Any]:
         """All calls at once, their answers in order."""
         until = time.monotonic() + (timeout_s or self._timeout_s)
+        sent: list[_Sent] = []
         with self._counted(queue, len(calls)), _as_ours(queue):
-            sent = [(call, call()) for call in calls]
-            return [self._answer(each, until) for each in sent]
-
-    def _answer(self, sent: tuple[Call, Any], until: float) -> Any:
-        call, response = sent
-        for attempt in range(1, ATTEMPTS + 1):
             try:
-                return response.result(timeout_s=max(0.0, until - time.monotonic()))
-            except RayTaskError as error:
-                if not isinstance(error.cause, _LOST) or attempt == ATTEMPTS:
-                    raise
-            except _LOST:
-                if attempt == ATTEMPTS:
-                    raise
-            time.sleep(PAUSE_S)
-            response = call()
-        raise AssertionError("the last attempt answers or raises")
+                sent.extend(map(_Sent, calls))
+                return [each.answer(until) for each in sent]
+            finally:
+                for each in sent:
+                    each.call_off()  # nobody waits for those that are left
 
     @contextmanager
     def _counted(self, queue: str, calls: int) -> Iterator[None]:
@@ -163,6 +157,47 @@ class RayModels:
         finally:
             with self._lock:
                 self._waiting[queue] -= calls
+
+
+class _Sent:
+    """A call under way."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._response = call()
+        self._is_over = False
+
+    def answer(self, until: float) -> Any:
+        """Waited for; a call that is lost is sent again."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._result(until)
+            except RayTaskError as error:
+                if not isinstance(error.cause, _LOST) or attempt == ATTEMPTS:
+                    raise
+            except _LOST:
+                if attempt == ATTEMPTS:
+                    raise
+            time.sleep(PAUSE_S)
+            self._response, self._is_over = self._call(), False
+        raise AssertionError("the last attempt answers or raises")
+
+    def _result(self, until: float) -> Any:
+        self._is_over = True
+        try:
+            return self._response.result(timeout_s=max(0.0, until - time.monotonic()))
+        except (TimeoutError, FutureTimeoutError):
+            self._is_over = False
+            raise
+
+    def call_off(self) -> None:
+        """Unless it is over. What goes wrong with that is no answer to anybody."""
+        if self._is_over:
+            return
+        try:
+            self._response.cancel()
+        except Exception:  # noqa: BLE001 - whatever Ray raises: the call is computed for nobody, and that is all
+            _log.info("a call that nobody waits for could not be called off", exc_info=True)
 
 
 @contextmanager

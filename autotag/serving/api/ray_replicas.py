@@ -15,6 +15,7 @@ from autotag.pipeline.embed_one import EmbeddedUpload
 from autotag.pipeline.embed_pictures import Picture, embed_pictures
 from autotag.pipeline.plan import PipelinePlan, loaded_detector, loaded_embedder, plan_of
 from autotag.pipeline.vote_one import TagVote
+from autotag.serving.api.batching import as_exception
 from autotag.serving.api.local_models import PICTURES_A_CALL
 from autotag.serving.api.model_calls import UploadCall, call_texts, call_uploads
 from autotag.settings import Settings
@@ -67,8 +68,10 @@ class Replica:
         self._busy_since_s[call] = time.monotonic()
         try:
             return list(run(items))
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait hear of it
-            return [error] if len(items) == 1 else [self._answers(run, [item])[0] for item in items]
+        except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait hear of it
+            if len(items) == 1:
+                return [as_exception(error, type(self).__name__)]
+            return [self._answers(run, [item])[0] for item in items]
         finally:
             del self._busy_since_s[call]
 

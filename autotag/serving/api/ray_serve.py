@@ -19,7 +19,7 @@ from ray.serve.handle import DeploymentHandle
 
 from autotag.errors import AutotagError
 from autotag.serving.api.app import create_app
-from autotag.serving.api.ray_access import NearOrWithKey, ray_keys
+from autotag.serving.api.ray_access import ray_keys
 from autotag.serving.api.ray_models import RayModels
 from autotag.serving.api.ray_replicas import QueryModel, UploadModels
 from autotag.serving.api.service import SearchService, open_service
@@ -58,13 +58,11 @@ class Api:
     ) -> None:
         """Opens catalog and archive, and waits for the models."""
         self._service = await asyncio.to_thread(_opened, Settings.from_record(record), queries, uploads)
+        self._service.metrics.replica = serve.get_replica_context().replica_tag
 
     def __serve_build_asgi_app__(self) -> "FastAPI":
         """Called by Ray Serve once the replica is made; closing the application closes the service."""
-        keys = ray_keys(self._service.settings)
-        app = create_app(self._service, keys)
-        app.add_middleware(NearOrWithKey, keys=keys)
-        return app
+        return create_app(self._service, ray_keys(self._service.settings), only_near=True)
 
 
 def app(arguments: Arguments) -> Application:

@@ -137,11 +137,12 @@ class SearchService:
         return found
 
     def close(self, timeout_s: float = 30.0) -> None:
-        """Bring accepted ingests to an end, then let go of models and catalog."""
+        """Bring accepted ingests to an end, then let go of models and catalog; all of it within about `timeout_s`."""
         self._not_warm = "the service is being closed"
+        end_s = time.monotonic() + timeout_s
         with ExitStack() as last:
             last.callback(self.catalog.close)
-            last.callback(self.models.close, timeout_s)
+            last.callback(lambda: self.models.close(max(0.1, end_s - time.monotonic())))
             self.ingest.close(timeout_s)
 
 

@@ -1,6 +1,6 @@
 """The two ways to ask for images like a picture, as JSON and as a form: read, and described for the API's documentation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +11,8 @@ from autotag.serving.api.queries import SimilarQuery
 _SCHEMAS = "#/components/schemas/{model}"
 _LISTS = ("tags", "classes", "unlike")
 _BOX = "box_xyxy_px"
-_DATES = ("since", "until")
+_RANGE, _DATES = "date_range", ("since", "until")
+"""How the JSON body asks for dates, and how a form does, whose fields hold no fields."""
 
 
 def similar_of_json(body: bytes) -> SimilarQuery:
@@ -29,6 +30,7 @@ def similar_of_form(fields: Mapping[str, Sequence[str]]) -> SimilarQuery:
     Raises:
         RequestValidationError: it is none.
     """
+    _refuse_unknown(fields)
     values: dict[str, Any] = {}
     for name, texts in fields.items():
         if name in _LISTS:
@@ -39,7 +41,7 @@ def similar_of_form(fields: Mapping[str, Sequence[str]]) -> SimilarQuery:
             values[name] = texts[0] if len(texts) == 1 else list(texts)
     dates = {name: values.pop(name) for name in _DATES if name in values}
     if dates:
-        values["date_range"] = dates
+        values[_RANGE] = dates
     if not values.get(_BOX):
         values.pop(_BOX, None)
     return _checked(lambda: SimilarQuery.model_validate(values))
@@ -54,16 +56,37 @@ def json_schema() -> dict[str, Any]:
 
 def form_schema() -> dict[str, Any]:
     """Of the form: the file, and the fields of the JSON body."""
-    properties = dict(json_schema()["properties"])
-    properties.pop("date_range")
+    asked = json_schema()["properties"]
     date = {"type": "string", "format": "date-time"}
     file = {
         "type": "string",
         "format": "binary",
         "description": "An image file; what it is, its content decides.",
     }
-    properties = {"file": file, **properties, **dict.fromkeys(_DATES, date)}
+    properties = {"file": file, **{name: asked[name] for name in _asked()}, **dict.fromkeys(_DATES, date)}
     return {"title": "SimilarForm", "type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _asked() -> list[str]:
+    """Fields of the JSON body that a form has, too."""
+    return [name for name in SimilarQuery.model_fields if name != _RANGE]
+
+
+def _refuse_unknown(fields: Collection[str]) -> None:
+    """The query itself would name the fields of the JSON body."""
+    known = [*_asked(), *_DATES]
+    there_are = f"there is no such field here; there are file, {', '.join(known)}"
+    errors = [
+        {
+            "type": "extra_forbidden",
+            "loc": ("body", name),
+            "msg": "send a file here, with a file name" if name == "file" else there_are,
+        }
+        for name in fields
+        if name not in known
+    ]
+    if errors:
+        raise RequestValidationError(errors)
 
 
 def _checked(make: Callable[[], SimilarQuery]) -> SimilarQuery:

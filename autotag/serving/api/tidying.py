@@ -1,9 +1,10 @@
 """The catalog of a service that writes is tidied now and then, beside the searches."""
 
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, wait
 
 from autotag.catalog.protocol import Catalog
+from autotag.serving.api.background_call import in_background
 
 COMMITS_A_TIDYING = 32
 """Each commit leaves a small file of rows behind, which every search has to open."""
@@ -18,7 +19,6 @@ class Tidying:
         """Nothing is tidied yet."""
         self._catalog = catalog
         self._commits = 0
-        self._thread = ThreadPoolExecutor(1, "tidying")
         self._job: Future[None] | None = None
         self._is_closed = False
 
@@ -28,12 +28,13 @@ class Tidying:
         is_due = self._commits >= COMMITS_A_TIDYING and not self._is_closed
         if is_due and (self._job is None or self._job.done()):
             self._commits = 0
-            self._job = self._thread.submit(self._tidy)
+            self._job = in_background(self._tidy, "tidying")
 
-    def close(self) -> None:
-        """Wait for the one under way. Nothing may be committed meanwhile."""
+    def close(self, timeout_s: float) -> None:
+        """Wait for the one under way; one that takes longer costs nothing but its own work. Nothing may be committed meanwhile."""
         self._is_closed = True
-        self._thread.shutdown(wait=True)
+        if self._job is not None:
+            wait([self._job], timeout_s)
 
     def _tidy(self) -> None:
         try:

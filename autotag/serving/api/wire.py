@@ -24,22 +24,27 @@ class FoundRegion(BaseModel):
     )
 
 
-class FoundImage(BaseModel):
-    """An image that was found."""
+class _ImageFacts(BaseModel):
+    """What is told of an image wherever it turns up."""
 
     image_id: str = Field(examples=[IMAGE_ID])
-    score: float | None = Field(
-        description="Of its best region; null where nothing was ranked.", examples=[0.3127]
-    )
     folder: str = Field(
         description="Path of its folder; of an archive image its shard.", examples=["trips/2024"]
     )
     file: str = Field(description="Its name there; of an archive image its key.", examples=["IMG_0042.jpg"])
     width: int = Field(description="Pixels.", examples=[1920])
     height: int = Field(description="Pixels.", examples=[1080])
-    tags: list[str] = Field(examples=[["dog", "beach"]])
+    tags: list[str] = Field(description="People's first, then by falling score.", examples=[["dog", "beach"]])
     taken_at: datetime | None = Field(description="When it was taken, where that is known.")
+
+
+class FoundImage(_ImageFacts):
+    """An image that was found."""
+
     added_at: datetime | None = Field(description="When the catalog met it; null for an archive image.")
+    score: float | None = Field(
+        description="Of its best region; null where nothing was ranked.", examples=[0.3127]
+    )
     regions: list[FoundRegion] = Field(description="What was found in it, best first.")
     link: str | None = Field(description="Everything known of it.", examples=[f"/images/{IMAGE_ID}"])
     thumbnail: str | None = Field(examples=[f"/images/{IMAGE_ID}/thumbnail"])
@@ -82,18 +87,11 @@ class ImageObject(BaseModel):
     crop: str = Field(examples=[f"/images/{IMAGE_ID}/crops/1"])
 
 
-class Image(BaseModel):
+class Image(_ImageFacts):
     """An image of the catalog."""
 
-    image_id: str = Field(examples=[IMAGE_ID])
     media_id: str = Field(description="sha256 of its bytes.")
-    folder: str = Field(examples=["trips/2024"])
-    file: str = Field(examples=["IMG_0042.jpg"])
-    width: int = Field(examples=[1920])
-    height: int = Field(examples=[1080])
-    tags: list[str] = Field(description="People's first, then by falling score.", examples=[["dog", "beach"]])
-    taken_at: datetime | None
-    added_at: datetime
+    added_at: datetime = Field(description="When the catalog met it.")
     objects: list[ImageObject]
     link: str = Field(examples=[f"/images/{IMAGE_ID}"])
     thumbnail: str = Field(examples=[f"/images/{IMAGE_ID}/thumbnail"])

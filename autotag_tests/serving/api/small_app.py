@@ -8,17 +8,17 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from autotag.serving.api.body_guard import BodyGuard
 from autotag.serving.api.edge import Edge
+from autotag.serving.api.errors_as_problems import answer_with_problems
 from autotag.serving.api.key_file import Keys
 from autotag.serving.api.keys import reads, writes
 from autotag.serving.api.metrics import Metrics
 from autotag.serving.api.own_site import OwnSite
-from autotag.serving.api.problems import answer_with_problems
 
 
 def small_app(
     keys: Keys | None = None,
     metrics: Metrics | None = None,
-    fails_with: Callable[[], Exception] = RuntimeError,
+    fails_with: Callable[[], BaseException] = RuntimeError,
     most_in_flight: int = 8,
 ) -> FastAPI:
     """`fails_with` makes what GET /fails raises."""

@@ -66,6 +66,24 @@ def test_what_changes_something_needs_a_key_that_writes(
     assert allowed.status_code in (404, 415, 422)
 
 
+TAKES_BODY = ["/search/hybrid", "/search/objects", "/search/similar", "/ingest/image"]
+
+
+@pytest.mark.parametrize("path", TAKES_BODY)
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=b", "text/plain", ""])
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'{"k": 0}', b"\xff", b"--b\r\n"])
+def test_without_a_key_nothing_is_said_of_a_body(
+    guarded: TestClient, path: str, kind: str, body: bytes
+) -> None:
+    answer = guarded.post(path, content=body, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["type"]) == (401, "urn:autotag:problem:key-missing")
+
+
+@pytest.mark.parametrize("path", TAKES_BODY)
+def test_without_a_key_nothing_is_said_of_how_long_a_body_may_be(guarded: TestClient, path: str) -> None:
+    assert guarded.post(path, content=b"", headers={"Content-Length": str(10**12)}).status_code == 401
+
+
 @pytest.mark.parametrize("path", OPEN)
 def test_health_and_the_page_of_the_api_need_no_key(guarded: TestClient, path: str) -> None:
     assert guarded.get(path).status_code in (200, 503)

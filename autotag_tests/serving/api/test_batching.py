@@ -273,6 +273,23 @@ def test_calls_are_told_with_their_size(made: Made) -> None:
     assert calls[0][1] >= 0
 
 
+def test_whoever_fails_to_be_told_costs_no_answer_and_no_second_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_: int, __: float) -> None:
+        raise RuntimeError("no room for another figure")
+
+    model = Model()
+    batcher: MicroBatcher[int, int] = MicroBatcher(
+        model, name="numbers", most=3, wait_ms=50, max_waiting=9, told=fail
+    )
+    assert batcher.call_all([1, 2], ENOUGH_S) == [2, 4]
+    assert batcher.call(3, ENOUGH_S) == 6
+    batcher.close(ENOUGH_S)
+    assert model.calls == [[1, 2], [3]]
+    assert "no room for another figure" in caplog.text
+
+
 def test_many_threads_each_get_their_own_answers(made: Made) -> None:
     batcher = made(Model(), most=5, wait_ms=1.0)
     with ThreadPoolExecutor(16) as pool:

@@ -29,9 +29,7 @@ def test_an_upload_may_be_as_long_as_an_upload(client: TestClient) -> None:
     assert client.post("/upload", content=pieces(40)).json() == {"bytes": 40 << 16}
 
 
-@pytest.mark.parametrize(
-    ("path", "most"), [("/upload", UPLOAD_BYTES), ("/write", WORDS_BYTES), ("/nowhere", WORDS_BYTES)]
-)
+@pytest.mark.parametrize(("path", "most"), [("/upload", UPLOAD_BYTES), ("/write", WORDS_BYTES)])
 def test_a_body_that_is_said_to_be_too_long_is_refused_unread(
     client: TestClient, path: str, most: int
 ) -> None:
@@ -40,6 +38,16 @@ def test_a_body_that_is_said_to_be_too_long_is_refused_unread(
     assert answer.json()["type"] == "urn:autotag:problem:content-too-large"
     assert f"{most:,}" in answer.json()["detail"]
     assert answer.headers["connection"] == "close"
+
+
+def test_a_length_beyond_all_numbers_is_too_long(client: TestClient) -> None:
+    answer = client.post("/write", content=b"", headers={"content-length": "9" * 5000})
+    assert answer.status_code == 413
+
+
+def test_a_body_that_nobody_asks_for_is_not_looked_at(client: TestClient) -> None:
+    answer = client.post("/nowhere", content=b"", headers={"content-length": str(WORDS_BYTES + 1)})
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize(("path", "count"), [("/upload", 65), ("/write", 17)])

@@ -17,7 +17,7 @@ from autotag.models.fakes import DIM
 from autotag.serving.api.ingest_commits import Arrival, Commits, Committed, Departure
 from autotag.serving.api.ingested_files import IngestedFiles
 from autotag.settings import Settings
-from autotag.storage.layout import ingested_name
+from autotag.storage.file_names import ingested_name
 from autotag.storage.roots import layout_of
 from autotag_tests.serving.api.ingesting import MoodyCatalog
 

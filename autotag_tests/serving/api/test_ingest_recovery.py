@@ -1,7 +1,9 @@
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from autotag.errors import CatalogUnavailableError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.serving.api.ingest_recovery import Recovered
 from autotag.settings import Settings
-from autotag.storage.layout import ingested_name
+from autotag.storage.file_names import ingested_name
 from autotag_tests.conftest import picture
 from autotag_tests.serving.api.ingesting import Bench, MoodyCatalog
 
@@ -129,6 +131,33 @@ def test_a_catalog_that_does_not_answer_is_asked_again(bench: Bench) -> None:
     assert recovery.result(60) == Recovered(catalogued=1)
 
 
+def test_a_file_that_cannot_be_catalogued_is_counted_once_however_often_is_asked(bench: Bench) -> None:
+    unacknowledged(bench, 1)
+    bad = ingested_name("ab" * 32, "PNG")
+    (bench.ingest.files.root / bad).write_bytes(b"rotten")
+    refusals = iter([True, True, False])
+    write = bench.catalog.upsert
+
+    def upsert(images: Any) -> Any:
+        if next(refusals):
+            raise CatalogUnavailableError("the store is away")
+        return write(images)
+
+    bench.catalog.upsert = upsert
+    assert recovered(bench) == Recovered(catalogued=1, unusable=[bad])
+
+
+def test_many_entries_without_a_file_leave_some_at_a_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autotag.serving.api.ingest_recovery.ENTRIES_AT_ONCE", 2)
+    images = [bench.ingest.ingest(picture(number)).image for number in range(6)]
+    for each in images[:5]:
+        Path(str(bench.ingest.files.root / each.file)).unlink()
+    assert recovered(bench) == Recovered(forgotten=5)
+    assert bench.catalog.files() == [images[5].file]
+
+
 def test_closing_ends_a_recovery_that_waits(bench: Bench) -> None:
     unacknowledged(bench, 1)
     bench.catalog.is_down = True
@@ -136,6 +165,26 @@ def test_closing_ends_a_recovery_that_waits(bench: Bench) -> None:
     recovery = ingest.recover()
     ingest.close(5)
     assert recovery.result(0) == Recovered()
+
+
+def test_closing_does_not_wait_for_ever_for_a_recovery(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    unacknowledged(bench, 1)
+    ingest, models = bench.start(), bench.opened[-1][1]
+    is_embedding, may_end = Event(), Event()
+
+    def embed(*_: object, **__: object) -> list[Any]:
+        is_embedding.set()
+        may_end.wait(30)
+        return []
+
+    monkeypatch.setattr(models, "embed_uploads", embed)
+    recovery = ingest.recover()
+    assert is_embedding.wait(10)
+    started_s = time.monotonic()
+    ingest.close(0.2)
+    assert time.monotonic() - started_s < 5
+    assert not recovery.done()
+    may_end.set()
 
 
 def test_it_mends_once_a_process(bench: Bench) -> None:

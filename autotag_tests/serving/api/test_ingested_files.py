@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from autotag.errors import InUseError, PermanentError, RejectedImageError, UnwritableRootError
+from autotag.errors import InUseError, PermanentError, RejectedImageError, UnwritableRootError, UsageError
 from autotag.serving.api.ingested_files import IngestedFiles
+from autotag.serving.api.sent_tags import MOST_TAGS
 from autotag.settings import Settings
-from autotag.storage.layout import ingested_name, ingested_tags_name
+from autotag.storage.file_names import ingested_name, ingested_tags_name
 from autotag.storage.removal import temporary_name
 from autotag.storage.roots import layout_of
 
@@ -54,6 +55,15 @@ def test_tags_are_added_and_stay_in_their_order(files: IngestedFiles) -> None:
     assert files.add_tags(MEDIA, ("dog", "sea")) == ("sea", "Öl", "dog")
     assert IngestedFiles(layout := files._layout).tags(MEDIA) == ("sea", "Öl", "dog")
     assert layout.ingested == files.root
+
+
+def test_tags_that_come_bit_by_bit_are_no_more_than_those_that_come_at_once(files: IngestedFiles) -> None:
+    kept(files)
+    first = tuple(f"t{number}" for number in range(MOST_TAGS))
+    assert files.add_tags(MEDIA, first) == first
+    with pytest.raises(UsageError, match=f"has {MOST_TAGS} tags .* would have {MOST_TAGS + 1}"):
+        files.add_tags(MEDIA, ("one more",))
+    assert files.add_tags(MEDIA, first[:2]) == files.tags(MEDIA) == first
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"tags": 1}', b"\xff"])

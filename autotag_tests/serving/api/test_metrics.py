@@ -32,6 +32,18 @@ def test_a_new_registry_has_nothing_to_tell_of_requests() -> None:
     )
 
 
+def test_a_replica_names_itself_with_every_figure() -> None:
+    metrics = Metrics()
+    metrics.replica = "Api#1"
+    metrics.stage("search", 0.003)
+    metrics.watch_catalog(lambda: CatalogSize(3, 4, 7))
+    told = figures(metrics)
+    assert told["autotag_stage_seconds_sum[('replica', 'Api#1'), ('stage', 'search')]"] == 0.003
+    assert told["autotag_catalog_images[('replica', 'Api#1')]"] == 3
+    assert all("('replica', 'Api#1')" in name for name in told)
+    assert "('replica'" not in str(figures(Metrics()))
+
+
 def test_what_happens_is_counted() -> None:
     metrics = Metrics()
     metrics.request("/search/text", "GET", 200, 0.004)

@@ -2,14 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.middleware import Middleware
 from upath import UPath
 
 from autotag.serving.api.key_file import Keys
+from autotag.serving.api.ray_access import NearOrWithKey
 from autotag_tests.serving.api.small_app import small_app
 
 HERE = "http://127.0.0.1:8000"
@@ -77,7 +81,16 @@ def test_with_keys_names_and_origins_do_not_matter(client: TestClient, keys: Key
     assert client.post("/write", json={"a": 1}, headers=headers).status_code == 200
 
 
-def test_nobody_waits_while_far_keys_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def behind_ray(app: FastAPI, keys: Keys) -> FastAPI:
+    """As `create_app` does where only who is near may ask."""
+    app.user_middleware.insert(1, Middleware(NearOrWithKey, keys=keys))
+    return app
+
+
+@pytest.mark.parametrize(("guarded", "status"), [(lambda app, _: app, 200), (behind_ray, 403)])
+def test_nobody_waits_while_far_keys_are_looked_at(
+    guarded: Callable[[FastAPI, Keys], FastAPI], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = Keys.of(UPath("memory://far/keys.json"))
     looked: list[float] = []
 
@@ -86,7 +99,8 @@ def test_nobody_waits_while_far_keys_are_looked_at(monkeypatch: pytest.MonkeyPat
         time.sleep(0.5)
 
     async def others_wait_s() -> float:
-        transport = httpx.ASGITransport(small_app(keys))
+        app = small_app(keys)
+        transport = httpx.ASGITransport(guarded(app, keys), client=("192.0.2.7", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             asking = asyncio.create_task(client.get("/read/a"))
             longest_s = 0.0
@@ -94,7 +108,7 @@ def test_nobody_waits_while_far_keys_are_looked_at(monkeypatch: pytest.MonkeyPat
                 started_s = time.monotonic()
                 await asyncio.sleep(0.01)
                 longest_s = max(longest_s, time.monotonic() - started_s)
-            assert (await asking).status_code == 200
+            assert (await asking).status_code == status
             return longest_s
 
     monkeypatch.setattr(Keys, "_stamp", slowly)

@@ -5,7 +5,9 @@ from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from autotag.errors import UsageError
+from autotag.serving.api.edge import Edge
 from autotag.serving.api.key_file import Keys, keys_path
+from autotag.serving.api.metrics import Metrics
 from autotag.serving.api.ray_access import HAPROXY, NearOrWithKey, ray_keys
 from autotag.settings import Settings
 from autotag.storage.roots import layout_of
@@ -19,8 +21,9 @@ def keys_of(settings: Settings, *, with_one: bool) -> Keys:
 
 
 def asked_from(address: str, keys: Keys) -> tuple[int, str]:
-    client = TestClient(NearOrWithKey(PlainTextResponse("in"), keys), client=(address, 50_000))
-    answer = client.get("/search/text")
+    app = Edge(NearOrWithKey(PlainTextResponse("in"), keys), Metrics(), most_in_flight=1)
+    answer = TestClient(app, client=(address, 50_000)).get("/search/text")
+    assert answer.headers["x-request-id"]
     return answer.status_code, answer.text
 
 

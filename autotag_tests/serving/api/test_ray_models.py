@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,16 +19,24 @@ Answers = Callable[..., Any]
 
 
 class Response:
-    def __init__(self, answer: Callable[[], Any]) -> None:
+    """Of a call with `given`; `called_off` holds what was given to those that were cancelled."""
+
+    called_off: ClassVar[list[Any]] = []
+
+    def __init__(self, given: Any, answer: Callable[[], Any]) -> None:
+        self._given = given
         self._answer = answer
 
     def result(self, timeout_s: float) -> Any:
         assert timeout_s > 0
         return self._answer()
 
+    def cancel(self) -> None:
+        self.called_off.append(self._given)
+
 
 def method(answer: Answers) -> SimpleNamespace:
-    return SimpleNamespace(remote=lambda *given: Response(lambda: answer(*given)))
+    return SimpleNamespace(remote=lambda *given: Response(given[:1], lambda: answer(*given)))
 
 
 def models(**answers: Answers) -> RayModels:
@@ -54,6 +62,13 @@ def raising(errors: Sequence[Exception], answer: Any) -> Answers:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_models, "PAUSE_S", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def called_off(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was given to calls that were called off."""
+    monkeypatch.setattr(Response, "called_off", [])
+    return Response.called_off
 
 
 def test_texts_go_a_few_at_a_time_and_come_back_in_order():
@@ -106,6 +121,42 @@ def test_replicas_that_keep_dying_are_told_as_overload_worth_another_try():
 def test_a_full_queue_and_a_replica_that_does_not_answer_are_told_as_overload(error: Exception, words: str):
     with pytest.raises(OverloadedError, match=words):
         models(embed_texts=raising([error], "never")).embed_texts(["red"])
+
+
+def failing_at(number: bytes, error: Exception) -> Answers:
+    """Answers with what it is given, but for one."""
+
+    def answered(data: bytes, vote: bool) -> bytes:
+        if data == number:
+            raise error
+        return data
+
+    return answered
+
+
+@pytest.mark.parametrize(
+    ("error", "left"), [(TimeoutError(), [b"b", b"c"]), (BackPressureError(9, 8), [b"c"])]
+)
+def test_calls_that_nobody_waits_for_any_more_are_called_off(
+    error: Exception, left: list[bytes], called_off: list[Any]
+):
+    with pytest.raises(OverloadedError):
+        models(embed=failing_at(b"b", error)).embed_uploads([b"a", b"b", b"c"], vote=True)
+    assert called_off == [(each,) for each in left]
+
+
+def test_calls_that_are_answered_are_not_called_off(called_off: list[Any]):
+    models(embed=failing_at(b"", ValueError())).embed_uploads([b"a", b"b"], vote=True)
+    assert called_off == []
+
+
+def test_a_call_that_cannot_be_called_off_hides_no_error(monkeypatch: pytest.MonkeyPatch):
+    def fail(_: Response) -> None:
+        raise ActorDiedError
+
+    monkeypatch.setattr(Response, "cancel", fail)
+    with pytest.raises(OverloadedError, match="in time"):
+        models(embed=failing_at(b"a", TimeoutError())).embed_uploads([b"a"], vote=True)
 
 
 def test_an_error_of_ours_comes_as_it_was_raised_in_the_replica():

@@ -1,11 +1,14 @@
 """The API on a Ray cluster of two nodes: requests flow, also while replicas and a node die."""
 
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from autotag.catalog.open import open_catalog
 from autotag.domain.catalog_entries import INGESTED_KEY
@@ -23,6 +26,7 @@ gpus_per_actor = 0.25
 min_replicas = 2
 max_replicas = 2
 """
+REPOSITORY = Path(__file__).parents[3]
 DEPLOYMENTS = ("Api", "QueryModel", "UploadModels")
 
 pytestmark = pytest.mark.slow
@@ -74,8 +78,15 @@ def test_an_image_that_comes_in_is_found_and_every_replica_holds_its_part_of_a_g
 
     answer = httpx.post(f"{served.url}/ingest/image", files={"file": picture(3)}, timeout=60)
     assert answer.status_code == 201, answer.text
-    found = httpx.get(f"{served.url}/search/text", params={"q": "yellow", "min_score": -1}, timeout=60).json()
-    assert answer.json()["image_id"] in [each["image_id"] for each in found["hits"]]
+    sent = answer.json()["image_id"]
+
+    def is_found() -> bool:
+        """By whichever replica answers: one that did not write it sees it a moment later."""
+        asked = {"q": "yellow", "min_score": -1}
+        found = httpx.get(f"{served.url}/search/text", params=asked, timeout=60).json()
+        return sent in [each["image_id"] for each in found["hits"]]
+
+    wait_for(is_found)
     assert {name: len(replicas(name)) for name in DEPLOYMENTS} == dict.fromkeys(DEPLOYMENTS, 2)
     held = ray.cluster_resources()["GPU"] - ray.available_resources()["GPU"]
     assert held == pytest.approx(4 * 0.25)
@@ -89,6 +100,23 @@ def test_errors_come_through_as_problems(served: Served) -> None:
     assert (no_box.status_code, no_box.headers["content-type"]) == (422, "application/problem+json"), (
         no_box.text
     )
+
+
+def test_a_replica_names_itself_and_ray_tells_what_the_docs_name(served: Served) -> None:
+    import ray
+
+    text = httpx.get(f"{served.url}/metrics", timeout=60).text
+    samples = [each for family in text_string_to_metric_families(text) for each in family.samples]
+    assert len({each.labels["replica"] for each in samples}) == 1
+    named = re.findall(r"`(ray_serve_\w+)`", (REPOSITORY / "docs/performance.md").read_text(encoding="utf-8"))
+    assert len(named) > 3
+
+    def all_are_told() -> bool:
+        ports = [node["MetricsExportPort"] for node in ray.nodes() if node["Alive"]]
+        told = "".join(httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text for port in ports)
+        return all(f"\n{name}" in told for name in named)
+
+    wait_for(all_are_told)
 
 
 def test_replicas_that_are_killed_under_load_cost_no_request_and_come_back(served: Served) -> None:

@@ -1,5 +1,6 @@
 """Pictures of images: a thumbnail, and the objects in it cut out."""
 
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any, NamedTuple
 
 from anyio import CapacityLimiter
@@ -46,15 +47,13 @@ async def thumbnail(
 ) -> Response:
     """The whole image, upright, as a small JPEG."""
     image = await run_in_threadpool(service.catalog_image, image_id)
-    shown = _shown(request, service)
-    tag = f'"{image.media_id[:32]}-{shown.pictures.thumbnail_px}"'
-    known = _answer(tag, if_none_match)
-    if known is not None:
-        return known
-    data = await run_in_threadpool(shown.pictures.kept_thumbnail, image)
-    if not data:
-        data = await run_sync(shown.pictures.made_thumbnail, image, limiter=shown.makers)
-    return _jpeg(data, tag)
+    pictures, makers = _shown(request, service)
+
+    async def jpeg() -> bytes:
+        kept = await run_in_threadpool(pictures.kept_thumbnail, image)
+        return kept or await run_sync(pictures.made_thumbnail, image, limiter=makers)
+
+    return await _unless_known(if_none_match, (image.media_id[:32], pictures.thumbnail_px), jpeg)
 
 
 @router.get(
@@ -74,12 +73,12 @@ async def crop(
     """A region of the image as a JPEG, never enlarged; region 0 is the whole image."""
     image = await run_in_threadpool(service.catalog_image, image_id)
     box = _box(image, region_index)
-    tag = f'"{image.media_id[:32]}-{"-".join(map(str, box))}-{long_edge_px}"'
-    known = _answer(tag, if_none_match)
-    if known is not None:
-        return known
-    shown = _shown(request, service)
-    return _jpeg(await run_sync(shown.pictures.crop, image, box, long_edge_px, limiter=shown.makers), tag)
+    pictures, makers = _shown(request, service)
+
+    async def jpeg() -> bytes:
+        return await run_sync(pictures.crop, image, box, long_edge_px, limiter=makers)
+
+    return await _unless_known(if_none_match, (image.media_id[:32], *box, long_edge_px), jpeg)
 
 
 def _box(image: CatalogImage, region_index: int) -> tuple[int, int, int, int]:
@@ -101,16 +100,14 @@ def _shown(request: Request, service: SearchService) -> _Shown:
     return state.shown
 
 
-def _answer(tag: str, if_none_match: str) -> Response | None:
-    """That the client has the picture; None where it has not."""
-    given = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
-    return Response(status_code=304, headers=_headers(tag)) if tag in given or "*" in given else None
-
-
-def _jpeg(data: bytes, tag: str) -> Response:
-    return Response(data, media_type=JPEG, headers=_headers(tag))
-
-
-def _headers(tag: str) -> dict[str, str]:
+async def _unless_known(
+    if_none_match: str, identity: Iterable[object], jpeg: Callable[[], Awaitable[bytes]]
+) -> Response:
+    """The picture, or that the client has it already; `identity` is all that another picture would have otherwise."""
+    tag = f'"{"-".join(map(str, identity))}"'
     # An image id names a place: another file may lie there later, so a client asks each time whether its picture still holds.
-    return {"ETag": tag, "Cache-Control": "private, no-cache"}
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    given = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    if tag in given or "*" in given:
+        return Response(status_code=304, headers=headers)
+    return Response(await jpeg(), media_type=JPEG, headers=headers)

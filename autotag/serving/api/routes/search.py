@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from autotag.serving.api.answers import told
-from autotag.serving.api.keys import reads
+from autotag.serving.api.keys import KeyBeforeBody, reads
 from autotag.serving.api.of_request import Service
 from autotag.serving.api.queries import HybridQuery, ObjectsQuery, TextQuery
 from autotag.serving.api.routes.similar import router as similar
 from autotag.serving.api.wire import FoundImages
 
-router = APIRouter(tags=["search"], dependencies=[Depends(reads)])
+router = APIRouter(tags=["search"], dependencies=[Depends(reads)], route_class=KeyBeforeBody)
 router.include_router(similar)
 
 

@@ -77,6 +77,22 @@ def test_an_image_of_the_catalog_finds_others_like_it(client: TestClient, images
     assert files(as_form.json()) == ["red4.png"]
 
 
+@pytest.mark.parametrize("name", ["date_range", "colour", "image", "file"])
+def test_a_form_with_another_field_is_told_the_fields_of_a_form(client: TestClient, name: str) -> None:
+    form = {"file": (None, "text")} if name == "file" else {name: (None, "x"), "text": (None, "red")}
+    answer = client.post("/search/similar", files=form)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["where"] == f"body.{name}"
+    if name == "file":
+        assert error["message"] == "send a file here, with a file name"
+        return
+    known = error["message"].removeprefix("there is no such field here; there are ").split(", ")
+    described = client.get("/openapi.json").json()["paths"]["/search/similar"]["post"]["requestBody"]
+    form_schema = described["content"]["multipart/form-data"]["schema"]["properties"]
+    assert sorted(known) == sorted(form_schema)
+
+
 def test_an_object_is_asked_for_by_its_number_or_by_its_box(
     client: TestClient, images: list[CatalogImage]
 ) -> None:

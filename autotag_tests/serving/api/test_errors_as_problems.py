@@ -6,13 +6,18 @@ import pytest
 from fastapi.testclient import TestClient
 
 from autotag import errors
-from autotag.serving.api.problems import CONTENT_TYPE, MOST_ERRORS, Problem, ProblemError
+from autotag.serving.api.errors_as_problems import LONGEST_PLACE, MOST_ERRORS
+from autotag.serving.api.problems import CONTENT_TYPE, Problem, ProblemError
 from autotag_tests.serving.api.small_app import small_app
 
 SECRET = "s3://user:password@bucket/secret"
 
 
-def failing(error: Exception) -> TestClient:
+class Panic(BaseException):
+    """As libraries written in Rust raise it."""
+
+
+def failing(error: BaseException) -> TestClient:
     return TestClient(small_app(fails_with=lambda: error))
 
 
@@ -45,9 +50,10 @@ def problem(answer) -> dict:
         (RuntimeError(SECRET), 500, "internal-server-error"),
         (KeyError(SECRET), 500, "internal-server-error"),
         (MemoryError(), 500, "internal-server-error"),
+        (Panic(SECRET), 500, "internal-server-error"),
     ],
 )
-def test_an_error_has_the_status_that_tells_whose_it_is(error: Exception, status: int, kind: str) -> None:
+def test_an_error_has_the_status_that_tells_whose_it_is(error: BaseException, status: int, kind: str) -> None:
     answer = failing(error).get("/fails")
     assert answer.status_code == status
     assert problem(answer)["type"] == f"urn:autotag:problem:{kind}"
@@ -151,3 +157,10 @@ def test_another_method_is_told_all_that_there_are() -> None:
     assert answer.status_code == 405
     assert answer.headers["allow"] == "DELETE, GET"
     assert "DELETE, GET" in problem(answer)["detail"]
+
+
+def test_a_name_as_long_as_a_body_is_not_sent_back_whole() -> None:
+    answer = TestClient(small_app()).post("/write", json={"n" * 100_000: "x"})
+    (place,) = problem(answer)["errors"]
+    assert len(place["where"]) == LONGEST_PLACE
+    assert len(answer.content) < 2000
