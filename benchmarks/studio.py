@@ -139,7 +139,7 @@ def _approve(page: "object", place: int) -> None:
 
     assert isinstance(page, Page)
     before = page.locator(".chip.approved").count()
-    page.get_by_role("button", name="check icon").nth(place).click()
+    page.get_by_role("button", name="Approve", exact=True).nth(place).click()
     page.wait_for_function(
         "before => document.querySelectorAll('.chip.approved').length > before", arg=before, timeout=60_000
     )

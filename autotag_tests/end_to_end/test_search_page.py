@@ -192,6 +192,26 @@ def test_the_browser_goes_back_to_the_hits_and_forward_to_the_image_a_step_at_a_
     assert "Session State API" not in (settings.parent / "studio.log").read_text(errors="replace")
 
 
+def test_examples_and_the_closer_look_are_steps_of_the_browser_and_outlive_a_reload(
+    page: "Page", url: str, catalog: None
+) -> None:
+    page.goto(f"{url}/?view=Search")
+    page.get_by_label("More like this").first.click()
+    page.locator(".example.like").wait_for()
+    named(page, {"view", "like"})
+    page.locator(".card .picture").first.click()
+    page.get_by_text("Draw a box on the picture").wait_for()
+    named(page, {"view", "like", "hit"})
+    page.reload()
+    page.get_by_text("Draw a box on the picture").wait_for()
+    page.go_back()
+    page.locator(".example.like").wait_for()
+    named(page, {"view", "like"})
+    page.go_back()
+    page.locator(".example.like").wait_for(state="detached")
+    named(page, {"view"})
+
+
 def named(page: "Page", fields: set[str]) -> None:
     """Wait until the page is drawn and its address names these, and nothing else."""
     settled(page)
@@ -200,7 +220,7 @@ def named(page: "Page", fields: set[str]) -> None:
 
 
 def test_nothing_is_found_until_the_nearest_are_asked_for(page: "Page", url: str, catalog: None) -> None:
-    page.goto(f"{url}/?view=Search&q=quantum+chromodynamics")
+    page.goto(f"{url}/?view=Search&q=zebra+crossing")
     page.get_by_text("Nothing stands out").wait_for()
     page.get_by_role("button", name="Show the nearest all the same").click()
     page.locator(".card.weak").first.wait_for()

@@ -128,7 +128,7 @@ def test_a_decision_survives_a_reload_reaches_a_second_tab_and_can_be_undone(
 ) -> None:
     more = "&show=all&grouped=false&order=by+name&name=p29"
     open_folder(page, url, more)
-    page.get_by_role("button", name="check icon").click()
+    page.get_by_role("button", name="Approve", exact=True).click()
     page.locator(".chip.approved").wait_for()
     other = page.context.new_page()
     open_folder(other, url, more)
@@ -146,7 +146,7 @@ def test_a_decision_survives_a_reload_reaches_a_second_tab_and_can_be_undone(
 
 def test_an_image_opens_large_with_its_boxes_and_why(page: "Page", url: str, tmp_path: Path) -> None:
     open_folder(page, url, "&show=all&grouped=false&order=by+name&name=p03")
-    page.get_by_role("button", name="search icon").click()
+    page.get_by_role("button", name="Look closer").click()
     page.get_by_text("Why red?").wait_for()
     page.locator(".st-key-large img").wait_for()
     page.get_by_text("earned by").first.wait_for()

@@ -6,24 +6,31 @@ address before anything is drawn, so that there is nothing left to tell.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import streamlit as st
-from streamlit.runtime.state import get_session_state
+from streamlit.errors import StreamlitAPIException
 
 REVIEW, SEARCH, NEW_TAGS, FOLDERS, LEARNING = "Review", "Search", "New tags?", "Folders", "Learning"
 VIEWS = (REVIEW, SEARCH, NEW_TAGS, FOLDERS, LEARNING)
 VIEW, IMAGE, FOLDER = "view", "image", "folder"
+LIKE, UNLIKE, HIT = "like", "unlike", "hit"
+
+FORM = ("q", "over", "find", "under", "with_tags", "with_classes", "confidence", "since", "until")
+"""Of the search page: what is typed and chosen."""
 
 FIELDS = {
     REVIEW: ("show", "tag", "name", "order", "grouped", "page"),
     IMAGE: (IMAGE,),
-    SEARCH: ("q", "over", "find", "under", "with_tags", "with_classes", "confidence", "since", "until"),
+    SEARCH: (*FORM, LIKE, UNLIKE, HIT),
     NEW_TAGS: ("scope",),
 }
 """What belongs to one place of the page alone, by the place: a view, or an image of the review. The sidebar's fields go along."""
 
 LEFT = "left-address"
 """Of the session: what the fields of a place had in the address when it was drawn last."""
+
+Value = str | Sequence[str]
 
 _OWN = frozenset({VIEW}.union(*FIELDS.values()))
 
@@ -41,7 +48,7 @@ def remember() -> None:
     st.session_state[LEFT] = {**st.session_state.get(LEFT, {}), here: told}
 
 
-def step(to: str, image: str = "", **sidebar: str) -> None:
+def step(to: str, image: str = "", **sidebar: Value) -> None:
     """Show something else: what belongs to this place leaves the address, and what that place had when it was left comes back.
 
     Args:
@@ -55,20 +62,50 @@ def step(to: str, image: str = "", **sidebar: str) -> None:
     _write({**stays, **_lists(sidebar), **named, **comes})
 
 
-def change(**fields: str) -> None:
+def change(**fields: Value) -> None:
     """Change fields of this place together; empty for what is not to be in the address."""
     _write({key: st.query_params.get_all(key) for key in st.query_params} | _lists(fields))
 
 
-def _lists(fields: Mapping[str, str]) -> dict[str, list[str]]:
-    return {key: [value] if value else [] for key, value in fields.items()}
+def _lists(fields: Mapping[str, Value]) -> dict[str, list[str]]:
+    return {
+        key: [value] if value and isinstance(value, str) else list(value) for key, value in fields.items()
+    }
 
 
 def _write(address: Mapping[str, Sequence[str]]) -> None:
-    """All of the address, as one message: Streamlit's own way to say so knows no fields that are bound."""
+    """All of the address; fields without a value are not in it."""
+    told = {key: list(values) for key, values in address.items() if values}
+    try:
+        _write_at_once(told)
+    except (ImportError, AttributeError, TypeError):
+        _write_one_by_one(told)
+
+
+def _write_at_once(address: Mapping[str, list[str]]) -> None:
+    """As one message to the browser. Streamlit has no public way to say so of fields that are bound.
+
+    Raises:
+        ImportError, AttributeError, TypeError: this release of Streamlit keeps the address in another way.
+    """
+    from streamlit.runtime.state import get_session_state
+
     with get_session_state().query_params() as held:
         held.clear_with_no_forward_msg(preserve_embed=True)
         for key, values in address.items():
-            if values:
-                held.set_with_no_forward_msg(key, values[0] if len(values) == 1 else list(values))
+            held.set_with_no_forward_msg(key, values[0] if len(values) == 1 else values)
         held.update()
+
+
+def _write_one_by_one(address: Mapping[str, list[str]]) -> None:
+    """In Streamlit's public way: the browser keeps more entries than there were steps, and the page is the same.
+
+    Bound fields are refused, which Streamlit writes itself: with the field's value, and without where it is not drawn any more.
+    """
+    for key in [key for key in st.query_params if key not in address]:
+        with suppress(StreamlitAPIException):
+            del st.query_params[key]
+    for key, values in address.items():
+        if st.query_params.get_all(key) != values:
+            with suppress(StreamlitAPIException):
+                st.query_params[key] = values

@@ -5,7 +5,7 @@ from upath import UPath
 
 from autotag.serving.studio.workbench import VIEWS_KEPT, Workbench, file_state
 from autotag.settings import Settings
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.tables import read_stamp
 
 

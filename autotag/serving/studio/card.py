@@ -93,19 +93,21 @@ def _edited(bench: Workbench, key: str, drawn: DrawnImage, options: list[str]) -
 
 
 def _buttons(bench: Workbench, drawn: DrawnImage, live: LiveStandings) -> None:
-    """Without hints of their own, which would double what the buttons cost: the grid's caption says what they do."""
+    """Their labels are for those who cannot see the icons; hints would double what the buttons cost, and the grid's caption says them."""
     name, shown = drawn.name, (bench, (drawn,), live)
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "",
+            "Approve",
             icon=":material/check:",
             key=f"yes-{name}",
             disabled=not drawn.found,
             on_click=approve,
             args=shown,
         )
-        st.button("", icon=":material/close:", key=f"no-{name}", on_click=reject, args=shown)
-        st.button("", icon=":material/search:", key=f"look-{name}", on_click=_look, args=(drawn.file,))
+        st.button("Reject", icon=":material/close:", key=f"no-{name}", on_click=reject, args=shown)
+        st.button(
+            "Look closer", icon=":material/search:", key=f"look-{name}", on_click=_look, args=(drawn.file,)
+        )
 
 
 def _look(file: str) -> None:

@@ -15,8 +15,11 @@ STYLE = """
 <style>
 .thumb { display: block; width: 100%; height: 150px; object-fit: contain; background: #f3f3f3; border-radius: 6px; margin: 0 0 6px; }
 .missing { font-size: 11px; opacity: .65; padding: 8px; }
+.medoid .thumb { height: 96px; }
+:is([class*="st-key-yes-"], [class*="st-key-no-"], [class*="st-key-look-"]) button:has([data-testid="stIconMaterial"]) [data-testid="stMarkdownContainer"]
+{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .chips { display: flex; flex-wrap: wrap; gap: 3px; margin: 0 0 2px; min-height: 22px; }
-.chip { font-size: 11.5px; line-height: 18px; padding: 0 7px; border-radius: 9px; border: 1px solid; white-space: nowrap; }
+.chip { font-size: 11.5px; line-height: 18px; padding: 0 7px; border-radius: 9px; border: 1px solid; white-space: nowrap; max-width: 100%; overflow: hidden; text-overflow: ellipsis; }
 .chip i { font-style: normal; opacity: .72; font-size: 10.5px; margin-left: 4px; }
 .chip.vote { color: #174ea6; border-color: #a9c4f5; background: #eaf1fe; }
 .chip.zero_shot { color: #7a4a00; border-color: #eccb93; background: #fdf3e1; }
@@ -37,6 +40,7 @@ div[class*="st-key-large"] div[data-testid="stImage"] img { height: auto; max-he
 div[class*="st-key-large"] [data-testid="stElementToolbar"] { top: .5rem !important; right: .5rem; }
 div[class*="st-key-thumb"] div[data-testid="stImage"] img { height: 96px; }
 .block-container { padding: 2.2rem 2rem 2rem; }
+@media (max-width: 640px) { .block-container { padding: 4.2rem 1rem 2rem; } }
 .block-container [data-testid="stVerticalBlock"] { gap: .7rem; }
 .block-container [data-testid="stColumn"] [data-testid="stVerticalBlock"] { gap: .4rem; }
 </style>
@@ -110,8 +114,13 @@ def picture_html(address: str, file: str) -> str:
         file: name of the image.
     """
     if not address:
-        return '<div class="thumb missing">no thumbnail yet: press Thumbnails</div>'
+        return missing_html("no thumbnail yet: press Thumbnails")
     return f'<img class="thumb" src="{escape(address, quote=True)}" alt="{escape(file, quote=True)}">'
+
+
+def missing_html(told: str) -> str:
+    """Words in a picture's place."""
+    return f'<div class="thumb missing">{escape(told)}</div>'
 
 
 def name_html(file: str, further: int, *, decided: bool) -> str:

@@ -64,8 +64,10 @@ def detail(bench: Workbench, chosen: Choices, view: FolderView, file: str) -> No
 
 
 def _bar(bench: Workbench, view: FolderView, drawn: DrawnImage, live: LiveStandings) -> None:
-    queue: list[str] = st.session_state.get("queue", view.files)
-    place = queue.index(drawn.file) if drawn.file in queue else 0
+    queue: list[str] = st.session_state.get("queue", [])
+    # An address, or the browser's Back, can show an image that the last grid did not.
+    queue = queue if drawn.file in queue else view.files
+    place = queue.index(drawn.file)
     before, after = queue[max(place - 1, 0)], queue[min(place + 1, len(queue) - 1)]
     name = drawn.name
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -1,14 +1,16 @@
 """All folders: how far each is, its most typical image, its tags."""
 
 import json
+from collections.abc import Mapping
 
 import streamlit as st
 
 from autotag.errors import MissingInputError
 from autotag.review.review_queue import Minimum
-from autotag.serving.studio.chips import Chip, chips_html, plain_markdown
+from autotag.serving.studio.chips import Chip, chips_html, missing_html, picture_html, plain_markdown
+from autotag.serving.studio.media import media_address
 from autotag.serving.studio.workbench import Workbench, folder_name
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 
 FOLDERS_A_PAGE = 12
 TAGS_SHOWN = 10
@@ -40,15 +42,19 @@ def _folder(bench: Workbench, key: str, minimum: Minimum) -> None:
             f"{known.decided:,} of {len(view.files):,} images decided",
         )
         st.html(chips_html([Chip(tag, "vote", str(number)) for tag, number in known.tags[:TAGS_SHOWN]]))
-    with picture, st.container(key=f"thumb-{abs(hash(key))}"):
-        _medoid(bench.tables(key), bench.settings.review.thumbnail_px)
+    with picture:
+        shown = _medoid(bench.tables(key), bench.settings.review.thumbnail_px)
+        st.html(f'<div class="medoid">{shown}</div>')
 
 
-def _medoid(tables: FolderTables, long_edge_px: int) -> None:
+def _medoid(tables: FolderTables, long_edge_px: int) -> str:
+    """The most typical image as HTML, or which button makes it known."""
     try:
         medoid = json.loads(tables.medoid.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        return
+        medoid = None
+    if not isinstance(medoid, Mapping) or "media_id" not in medoid:
+        return missing_html("no typical image yet: press Medoid")
     thumbnail = tables.thumbnail(medoid["media_id"], long_edge_px)
-    if thumbnail.exists():
-        st.image(thumbnail.path, width="stretch")
+    place = f"medoid-{tables.root}"
+    return picture_html(media_address(thumbnail, place), medoid.get("file", ""))

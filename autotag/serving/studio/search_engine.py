@@ -1,33 +1,26 @@
-"""What answers the search page: models and a store of images, opened beside the page and kept."""
+"""What answers the search page: models and a store of images."""
 
 import time
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
-from threading import Lock, Thread
-from typing import TYPE_CHECKING
-
-import streamlit as st
+from dataclasses import dataclass, replace
+from threading import Lock
 
 from autotag.catalog.protocol import CatalogSize
+from autotag.domain.catalog_filters import CatalogFilter
 from autotag.models.protocols import Embedder, Vectors
-from autotag.search.answers import Over, SearchAnswer, Wanted
+from autotag.search.answers import SearchAnswer, SearchHit, Wanted
+from autotag.search.catalog_hits import unranked_hit
 from autotag.search.catalog_search import CatalogSearch
 from autotag.search.query_vectors import Examples
 from autotag.search.reference_search import ReferenceSearch
-from autotag.search.text_vectors import TextVectors
 from autotag.serving.studio.search_examples import ExamplePixels
 from autotag.serving.studio.search_query import HITS_A_PAGE, Asked, Example
-from autotag.serving.studio.workbench import Workbench
-
-if TYPE_CHECKING:
-    from autotag.pipeline.plan import PipelinePlan
-    from autotag.settings import Settings
 
 ANY_SCORE = -1.0
-LOOK_S = 0.25
 FACETS_S = 10.0
 TAGS_OFFERED = 500
+VECTORS_KEPT = 8 * HITS_A_PAGE
 IMAGES_LOOKED_AT = 300
 """For the classes that are offered: a store counts tags, not classes."""
 
@@ -48,7 +41,7 @@ class Facets:
 
 
 class SearchEngine:
-    """Answers questions over one store. Sessions of the page share it, and its model is asked by one of them at a time."""
+    """Answers questions over one store. Sessions of the page share it."""
 
     def __init__(
         self, search: CatalogSearch | ReferenceSearch, embedder: Embedder, pixels: ExamplePixels
@@ -57,14 +50,14 @@ class SearchEngine:
 
         Args:
             search: over the store, with texts of the same model.
-            embedder: of the store's vectors.
+            embedder: of the store's vectors; threads may share it.
             pixels: of examples.
         """
         self.search = search
         self.pixels = pixels
         self._embedder = embedder
         self._lock = Lock()
-        self._vectors: dict[Example, Vectors] = {}
+        self._vectors: OrderedDict[Example, Vectors] = OrderedDict()
         self._facets: tuple[float, Facets] | None = None
 
     def answer(self, asked: Asked, after: str = "", *, nearest: bool = False) -> SearchAnswer:
@@ -88,26 +81,53 @@ class SearchEngine:
             return self.search.objects(asked.words, wanted)
         return self.search.hybrid(asked.words, wanted)
 
+    def image(self, image_id: str) -> SearchHit | None:
+        """An image of the catalog that nothing was compared with; None where it is not there.
+
+        Raises:
+            AutotagError: the store does not answer.
+        """
+        found = self.search.catalog.get([image_id])[0] if isinstance(self.search, CatalogSearch) else None
+        return None if found is None else unranked_hit(found)
+
+    def passing(self, where: CatalogFilter) -> int | None:
+        """How many images pass a filter; None of the archive, which has none.
+
+        Raises:
+            AutotagError: the store does not answer.
+        """
+        return self.search.catalog.count(where) if isinstance(self.search, CatalogSearch) else None
+
     def vector(self, example: Example) -> Vectors:
         """float32 (dim,), unit L2 norm; from the catalog where it has one, else embedded once.
 
         Raises:
             AutotagError: its picture cannot be read.
         """
-        known = self._vectors.get(example)
-        if known is None:
-            known = self._vectors[example] = self._made(example)
-            while len(self._vectors) > 8 * HITS_A_PAGE:
-                self._vectors.pop(next(iter(self._vectors)), None)
-        return known
+        name = replace(example, data=b"")  # of an upload its hash is enough: files would fill the memory
+        with self._lock:
+            known = self._vectors.get(name)
+        if known is not None:
+            return known
+        made = self._made(example)
+        with self._lock:
+            self._vectors[name] = made
+            while len(self._vectors) > VECTORS_KEPT:
+                self._vectors.popitem(last=False)
+        return made
 
     def facets(self) -> Facets | None:
-        """What filters can offer; None for the archive, which has none. Looked at now and then."""
+        """What filters can offer; None for the archive, which has none. Looked at now and then.
+
+        Raises:
+            AutotagError: the store does not answer.
+        """
         if isinstance(self.search, ReferenceSearch):
             return None
-        if self._facets is None or time.monotonic() - self._facets[0] > FACETS_S:
-            self._facets = (time.monotonic(), _facets(self.search))
-        return self._facets[1]
+        known = self._facets
+        if known is None or time.monotonic() - known[0] > FACETS_S:
+            known = self._facets = (time.monotonic(), _facets(self.search))
+        return known[1]
 
     def _of(self, examples: Sequence[Example]) -> Vectors:
         import numpy as np
@@ -119,91 +139,10 @@ class SearchEngine:
         is_known = example.place == "catalog" and example.region_index is not None
         if is_known and isinstance(self.search, CatalogSearch):
             return self.search.vector_of(example.image_id, example.region_index or 0)
-        with self._lock:
-            return self._embedder.embed_images([self.pixels.of(example)])[0]
-
-
-def open_engine(settings: "Settings", plan: "PipelinePlan", over: Over) -> SearchEngine:
-    """Load the model and open the store; seconds the first time.
-
-    Raises:
-        MissingInputError: there is no catalog, or no released index, yet.
-        AutotagError: weights are missing, or the store is of another model or does not answer.
-    """
-    from autotag.pipeline.plan import loaded_embedder
-
-    embedder = loaded_embedder(plan.embedder)
-    texts = TextVectors(embedder.embed_texts, plan.model_id)
-    pixels = ExamplePixels(plan)
-    if over == "reference":
-        from autotag.search.reference_reader import open_reference
-
-        return SearchEngine(
-            ReferenceSearch(open_reference(plan.layout, plan.model_id), texts), embedder, pixels
-        )
-    from autotag.catalog.open import open_catalog
-
-    catalog = open_catalog(settings, plan.layout, plan.model_id, embedder.dim, create=False)
-    search = CatalogSearch(catalog, texts, false_alarms=settings.serve.false_alarms)
-    if embedder.embeds_text:
-        search.warm_up()
-    return SearchEngine(search, embedder, pixels)
-
-
-def ready_engine(bench: Workbench, over: Over) -> SearchEngine | None:
-    """The engine where it is open by now; begins to open it where nobody has yet."""
-    opening = _opening(*_names(bench), over, bench)
-    return opening.result() if opening.done() and opening.exception() is None else None
-
-
-def search_engine(bench: Workbench, over: Over) -> SearchEngine:
-    """The engine, waited for. A page that is left meanwhile is let go.
-
-    Raises:
-        AutotagError: see `open_engine`; the next call tries again.
-    """
-    opening = _opening(*_names(bench), over, bench)
-    told = st.empty()
-    while not opening.done():
-        # Streamlit ends a run that nobody waits for any more where it draws something.
-        told.caption("Opening the catalog and its model: once, some seconds ...")
-        wait([opening], timeout=LOOK_S)
-    told.empty()
-    if opening.exception() is not None:
-        forget_engine(bench, over)
-    return opening.result()
-
-
-def forget_engine(bench: Workbench, over: Over) -> None:
-    """Have the store opened anew by whoever asks next."""
-    _opening.clear(*_names(bench), over)
-
-
-def _names(bench: Workbench) -> tuple[str, str]:
-    """All of the settings that an engine is made of."""
-    plan, settings = bench.plan, bench.settings
-    return repr((plan.embedder, plan.model_id)), repr((plan.layout, settings.catalog, settings.serve))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _opening(model: str, store: str, over: Over, _bench: Workbench) -> "Future[SearchEngine]":
-    del model, store
-    opening: Future[SearchEngine] = Future()
-    words = (opening, _bench.settings, _bench.plan, over)
-    Thread(target=_open, args=words, name=f"open-{over}", daemon=True).start()
-    return opening
-
-
-def _open(opening: "Future[SearchEngine]", settings: "Settings", plan: "PipelinePlan", over: Over) -> None:
-    try:
-        opening.set_result(open_engine(settings, plan, over))
-    except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
-        opening.set_exception(error)
+        return self._embedder.embed_images([self.pixels.of(example)])[0]
 
 
 def _facets(search: CatalogSearch) -> Facets:
-    from collections import Counter
-
     catalog = search.catalog
     tags = tuple(each.tag for each in catalog.tags(limit=TAGS_OFFERED))
     images = catalog.page(limit=IMAGES_LOOKED_AT)

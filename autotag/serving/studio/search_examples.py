@@ -1,5 +1,6 @@
 """The pixels of examples, wherever they come from."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autotag.domain.identity import media_id
@@ -13,8 +14,8 @@ from autotag.storage.images import decode_image
 if TYPE_CHECKING:
     from autotag.pipeline.plan import PipelinePlan
 
-ARCHIVE_PX = 1024
-"""Long edge of what is cut from the archive: more than any model looks at."""
+ENOUGH_PX = 1024
+"""Long edge of what is cut from the archive, and kept of an upload: more than any model looks at."""
 
 
 class ExamplePixels:
@@ -51,6 +52,14 @@ class ExamplePixels:
         """
         return small_jpeg(self.of(example), long_edge_px)
 
+    def kept(self, upload: Example) -> Example:
+        """The same upload as a visit keeps it, without more pixels than are looked at: files would fill the memory.
+
+        Raises:
+            AutotagError: see `of`.
+        """
+        return replace(upload, data=self.jpeg(upload, ENOUGH_PX))
+
     def _bytes(self, example: Example) -> bytes:
         if example.place == "upload":
             return example.data
@@ -60,7 +69,7 @@ class ExamplePixels:
         if example.box_xyxy_px is None:
             raise UsageError(f"{example.file}: name the part of the archive's image, or its whole frame")
         region = SourceRegion(example.folder, example.file, example.media_id, example.box_xyxy_px)
-        picture = self._archive.picture(self._plan.model_id, region, ARCHIVE_PX)
+        picture = self._archive.picture(self._plan.model_id, region, ENOUGH_PX)
         if not picture.jpeg:
             raise UsageError(picture.reason)
         return decode_image(picture.jpeg, self._plan.limits).pixels

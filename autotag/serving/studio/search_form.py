@@ -1,4 +1,4 @@
-"""What is asked on the search page. Words and filters lie in the page's address; examples do not, for they may be uploads."""
+"""What is asked on the search page: words and filters, which lie in the page's address, and images that are dropped."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
@@ -23,8 +23,13 @@ _MORE_SUFFIXES = {"JPEG": ("jpg", "jpeg", "mpo"), "TIFF": ("tif", "tiff")}
 SUFFIXES = tuple(suffix for form in FORMATS for suffix in _MORE_SUFFIXES.get(form, (form.lower(),)))
 """Of files that the browser offers; what they are is told by their content."""
 
+FIRST_DAY, LAST_DAY = date(1826, 1, 1), date(2099, 12, 31)
+"""From the year of the oldest photograph there is; Streamlit's own calendar knows the last ten years."""
+
 STYLE = """
 <style>
+.st-key-search-form [data-testid="stButtonGroup"] button { min-height: 40px; }
+.st-key-search-form .st-key-q { min-width: 240px; }
 [class*="st-key-drop-"] section { padding: .2rem .3rem; min-height: 40px; align-items: center; }
 [class*="st-key-drop-"] section button { min-height: 32px; padding: 0 .6rem; }
 [class*="st-key-drop-"] [data-testid="stFileUploaderDropzoneInstructions"] { font-size: 0; margin: 0; }
@@ -33,7 +38,7 @@ STYLE = """
 { content: "or drop an image here, to find others like it"; font-size: 13px; opacity: .7; }
 </style>
 """
-"""The field for images in one line: it is drawn on every visit, and used on few."""
+"""All fields of a height, that for images in one line: it is drawn on every visit, and used on few."""
 
 DROPPED = "search-dropped"
 """Of the session: images dropped so far. The field is made anew for each."""
@@ -42,8 +47,8 @@ DROPPED = "search-dropped"
 def words_and_place() -> tuple[str, Over, Find]:
     """What to look for, in words, where, and whether images or objects."""
     st.html(STYLE)
-    columns = st.columns([5, 1.9, 1.5], vertical_alignment="center")
-    with columns[0]:
+    # In a line where they fit in one, also beside the sidebar in half a window.
+    with st.container(horizontal=True, vertical_alignment="center"):
         words = st.text_input(
             "Look for",
             key="q",
@@ -53,9 +58,7 @@ def words_and_place() -> tuple[str, Over, Find]:
             placeholder="a dog running on grass   ( / )",
             label_visibility="collapsed",
         )
-    with columns[1]:
         over = _choice("In", (FOLDERS, ARCHIVE), "over")
-    with columns[2]:
         find = _choice("Find", (IMAGES, OBJECTS), "find")
     return (
         " ".join((words or "").split()),
@@ -98,15 +101,13 @@ def filters(bench: Workbench, facets: Facets | None, leaning: Leaning) -> Catalo
     with left:
         tags = _several("Has all of these tags", "with_tags", facets.tags if facets else ())
         under = _folder(bench.folders())
-        since = st.date_input("Taken from", None, key="since", bind=URL, format="YYYY-MM-DD")
+        since = _day("Taken from", "since")
     with right:
         classes = _several("Has an object of one of", "with_classes", facets.classes if facets else ())
         confidence = st.slider(
             "Objects found with a confidence of at least", 0.0, 1.0, 0.0, 0.05, key="confidence", bind=URL
         )
-        until = st.date_input(
-            "Taken until, that day included", None, key="until", bind=URL, format="YYYY-MM-DD"
-        )
+        until = _day("Taken until, that day included", "until")
     return CatalogFilter(
         folder_path(under),
         tuple(tags),
@@ -137,6 +138,10 @@ def _folder(keys: Iterable[str]) -> str:
         bind=URL,
         format_func=lambda key: folder_name(key) if key else "every folder",
     )
+
+
+def _day(label: str, key: str) -> date | None:
+    return st.date_input(label, None, FIRST_DAY, LAST_DAY, key=key, bind=URL, format="YYYY-MM-DD")
 
 
 def _several(label: str, key: str, offered: Iterable[str]) -> list[str]:

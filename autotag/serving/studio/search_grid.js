@@ -50,6 +50,7 @@ function card(hit, ranks, act) {
   const made = element("article", `card${hit.weak ? " weak" : ""}${hit.low ? " low" : ""}`);
   made.tabIndex = 0;
   made.dataset.id = hit.id;
+  made.setAttribute("aria-keyshortcuts", `m${ranks ? " x" : ""} Enter${hit.reviewable ? " o" : ""}`);
   made.setAttribute("aria-label", hit.score ? `${hit.name}, score ${hit.score}` : hit.name);
   const bar = element("div", "bar");
   bar.append(button("icon", "thumb_up", "More like this (m)", () => act("more", hit.id)));
@@ -110,7 +111,8 @@ function pressed(event, root, act) {
 
 /* As on many pages, "/" goes to the field. */
 function slash(event) {
-  if (event.key !== "/" || event.target.closest("input, textarea, [contenteditable]")) return;
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, [contenteditable]")) return;
   const field = document.querySelector(".st-key-q input");
   if (!field) return;
   event.preventDefault();

@@ -59,11 +59,12 @@ def hit_grid(bench: Workbench, asked: Asked, answer: SearchAnswer, cut: float | 
         cut: what a hit should have reached; those that did not are shown as such.
         rank: images on the pages before.
     """
+    folders = frozenset(bench.folders())
     cards = [
         hit_card(hit, hit_picture(bench, asked.over, hit, f"hit-{place}"), cut)
         | {
             "title": f"{rank + place + 1}. {printable(hit.file)}",
-            "reviewable": is_reviewable(bench, asked.over, hit),
+            "reviewable": is_reviewable(asked.over, hit, folders),
         }
         for place, hit in enumerate(answer.hits)
     ]
@@ -86,7 +87,7 @@ def act(bench: Workbench, over: Over, hits: Sequence[SearchHit], verb: str, imag
         less_like(hit, over)
     elif verb == "look":
         look(image_id)
-    elif verb == "review" and is_reviewable(bench, over, hit):
+    elif verb == "review" and is_reviewable(over, hit, bench.folders()):
         review_image(hit, hits)
 
 

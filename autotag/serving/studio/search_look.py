@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from autotag.domain.regions import clip_box
-from autotag.search.answers import FoundRegion, SearchAnswer, SearchHit
+from autotag.search.answers import FoundRegion, SearchHit
 from autotag.search.catalog_search import CatalogSearch
 from autotag.serving.studio.chips import Chip, chips_html, plain_markdown
 from autotag.serving.studio.search_engine import SearchEngine
@@ -26,7 +26,7 @@ from autotag.storage.folder_files import printable
 
 
 def closer_look(
-    bench: Workbench, engine: SearchEngine, asked: Asked, answer: SearchAnswer, place: int
+    bench: Workbench, engine: SearchEngine, asked: Asked, hits: tuple[SearchHit, ...], place: int
 ) -> None:
     """The hit at a place of the page.
 
@@ -34,11 +34,11 @@ def closer_look(
         bench: whose pictures.
         engine: that found it.
         asked: the question.
-        answer: the page of hits.
+        hits: of the page.
         place: of the hit on the page, from 0.
     """
-    hit = answer.hits[place]
-    _bar(bench, asked, answer.hits, place)
+    hit = hits[place]
+    _bar(bench, asked, hits, place)
     picture, facts = st.columns([3, 1.2], gap="large")
     with picture:
         _picture(bench, engine, asked, hit)
@@ -52,7 +52,7 @@ def _bar(bench: Workbench, asked: Asked, hits: tuple[SearchHit, ...], place: int
         st.button("← Results", key="look-back", shortcut="Escape", on_click=look, args=("",))
         before, after = hits[max(place - 1, 0)], hits[min(place + 1, len(hits) - 1)]
         st.button(
-            "‹",
+            "‹ Previous",
             key="look-before",
             shortcut="Left",
             disabled=place == 0,
@@ -61,12 +61,17 @@ def _bar(bench: Workbench, asked: Asked, hits: tuple[SearchHit, ...], place: int
         )
         is_last = place + 1 == len(hits)
         st.button(
-            "›", key="look-after", shortcut="Right", disabled=is_last, on_click=look, args=(after.image_id,)
+            "Next ›",
+            key="look-after",
+            shortcut="Right",
+            disabled=is_last,
+            on_click=look,
+            args=(after.image_id,),
         )
         st.button("More like this", key="look-more", shortcut="m", on_click=more_like, args=(hit, over))
         if asked.ranks:
             st.button("Less like this", key="look-less", shortcut="x", on_click=less_like, args=(hit, over))
-        if is_reviewable(bench, over, hit):
+        if is_reviewable(over, hit, bench.folders()):
             st.button(
                 "Review",
                 key="look-review",

@@ -17,7 +17,9 @@ from autotag.serving.studio.workbench import Workbench
 
 SMALL_PX = 320
 EXAMPLE_PX = 96
-PICTURES_KEPT = 512
+EXAMPLES_KEPT = 512
+PICTURES_KEPT = 128
+"""Large ones among them, of some hundred kilobytes each."""
 
 
 class Shown(NamedTuple):
@@ -77,7 +79,7 @@ def _of_folder(media_id: str, long_edge_px: int, layout: str, _bench: Workbench,
     return boxed_picture(folder, _hit.file, limits, (), long_edge_px, _hit.media_id)
 
 
-@st.cache_data(max_entries=PICTURES_KEPT, show_spinner=False)
+@st.cache_data(max_entries=EXAMPLES_KEPT, show_spinner=False)
 def _example(name: str, _engine: SearchEngine, _example: Example) -> bytes:
     del name
     return _engine.pixels.jpeg(_example, EXAMPLE_PX)

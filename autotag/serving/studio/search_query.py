@@ -42,9 +42,13 @@ class Example:
 
     @property
     def name(self) -> str:
-        """Tells it from every other example of a page."""
+        """Tells it from every other example, also in an address: `<place>:<id>:<box>`.
+
+        The id of an archive image is its media id, which the archive has once: its key may be any text.
+        """
         box = "" if self.box_xyxy_px is None else "-".join(map(str, self.box_xyxy_px))
-        return f"{self.place}:{self.image_id}:{box}"
+        identity = self.media_id if self.place == "reference" else self.image_id
+        return f"{self.place}:{identity}:{box}"
 
 
 @dataclass(frozen=True, slots=True)

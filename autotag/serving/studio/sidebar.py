@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from autotag.errors import AutotagError, MissingInputError
 from autotag.review.review_queue import Minimum
+from autotag.serving.studio import address
 from autotag.serving.studio.beginning import first_minimums, opening_folder, own_minimums
 from autotag.serving.studio.chips import plain_markdown
 from autotag.serving.studio.workbench import Workbench, folder_name
@@ -23,6 +24,8 @@ FIXED, FITTED = "threshold", "target precision"
 
 FIRST_FOLDER = "first-folder"
 """Of the session: key of the folder that the address need not name."""
+
+FOLDER_OF_COMMANDS = "For the commands below. Search looks into every folder; **Filters** narrows it."
 
 BELIEVED = "believed"
 """Of the thresholds, so that a view on which they say nothing can hide them."""
@@ -116,7 +119,24 @@ def _folder(bench: Workbench) -> str:
     opening = st.session_state["opening"]
     first = folders.index(opening) if opening in folders else 0
     st.session_state[FIRST_FOLDER] = folders[first] if folders else ""
-    return st.selectbox("Folder", folders, first, key="folder", bind=URL, format_func=folder_name) or ""
+    chosen = st.selectbox(
+        "Folder",
+        folders,
+        first,
+        key="folder",
+        bind=URL,
+        format_func=folder_name,
+        on_change=_leave_image,
+    )
+    if address.view() == address.SEARCH:
+        st.caption(FOLDER_OF_COMMANDS)
+    return chosen or ""
+
+
+def _leave_image() -> None:
+    """An image that is shown large lies in the folder that is left."""
+    if address.IMAGE in st.query_params:
+        address.change(image="")
 
 
 def folder_told(key: str) -> str:

@@ -21,7 +21,8 @@ from autotag.serving.studio.standings import LiveStandings, Standings, latest_st
 from autotag.serving.studio.under_thresholds import best_unbelieved
 from autotag.settings import Settings
 from autotag.storage.folder_files import IMAGE_SUFFIXES, printable
-from autotag.storage.layout import FolderTables, Layout
+from autotag.storage.folder_tables import FolderTables
+from autotag.storage.layout import Layout
 
 FOLDERS_TTL_S = 5.0
 VIEWS_KEPT = 32

@@ -90,7 +90,7 @@ def tab(config: str) -> None:
     st.session_state["drawn"] = True
 
 
-def visit(config: Path, **query: str) -> AppTest:
+def visit(config: Path, **query: str | list[str]) -> AppTest:
     """Another tab."""
     page = AppTest.from_function(tab, args=(str(config),), default_timeout=60)
     for name, value in query.items():

@@ -20,6 +20,7 @@ def views() -> None:
     st.slider("Vote", 0.0, 1.0, 0.5, key="vote", bind=URL)
     for to in address.VIEWS:
         st.button(to, key=f"to-{to}", on_click=address.step, args=(to,))
+    st.button("change", key="change", on_click=address.change, kwargs={"like": "", "unlike": ["c", "d"]})
     st.button("image", key="to-image", on_click=address.step, args=(address.REVIEW, "a b.jpg"))
     if address.view() == address.SEARCH:
         st.text_input("Look for", key="q", bind=URL)
@@ -102,3 +103,27 @@ def test_a_view_that_there_is_not_is_the_review(monkeypatch: pytest.MonkeyPatch)
     for named, shown in (("Search", "Search"), ("<b>", "Review"), ("", "Review")):
         monkeypatch.setattr(st, "query_params", {"view": named})
         assert address.view() == shown
+
+
+def test_fields_of_many_values_are_changed_together_as_one_entry(told: list[dict[str, list[str]]]) -> None:
+    page = visit(view="Search", q="two men", like=["a", "b"])
+    told.clear()
+    checked(page.button(key="change").click().run())
+    assert told == [{"view": ["Search"], "q": ["two men"], "unlike": ["c", "d"]}]
+
+
+def test_the_page_works_where_streamlit_keeps_the_address_in_another_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr("streamlit.runtime.state.get_session_state")
+    page = visit(view="Search", q="two men", with_tags=["red", "blue"], vote="0.3")
+    to(page, "image")
+    assert page.query_params == {"image": "a b.jpg", "vote": "0.3"}
+    to(page, "Search")
+    assert page.query_params["view"] == "Search"
+    assert "image" not in page.query_params
+    assert page.text_input(key="q").value == "two men"
+    assert page.multiselect(key="with_tags").value == ["red", "blue"]
+    checked(page.button(key="change").click().run())
+    assert page.query_params["unlike"] == ["c", "d"]
+    assert page.text_input(key="q").value == "two men"

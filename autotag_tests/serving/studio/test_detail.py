@@ -20,6 +20,16 @@ def test_the_image_that_was_shown_is_decided_on_and_the_next_one_opened(desk: De
     assert desk.given(Standing.REJECTED) == {"p001.jpg": ["bird"]}
 
 
+def test_an_image_that_the_last_grid_did_not_show_is_told_by_its_place_in_the_folder(desk: Desk) -> None:
+    desk.birds(3)
+    page = desk.visit(image="p001.jpg")
+    page.session_state["queue"] = ["p000.jpg"]
+    page.run()
+    assert any(each.value.endswith("· 2 of 3") for each in page.markdown)
+    assert page.query_params["image"] == "p001.jpg"
+    assert press(page, "next-image").query_params["image"] == "p002.jpg"
+
+
 def test_what_could_not_be_recorded_stays_open_and_is_said(desk: Desk) -> None:
     desk.birds(2)
     page = desk.visit(image="p000.jpg")

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,3 +69,13 @@ def test_a_name_that_is_no_utf_8_is_spelled_out(config: str, plan: PipelinePlan)
     (folder / "a.png").touch()
     st.cache_data.clear()
     assert r"**caf\\xe9**" in [each.value for each in shown(config, 0.6).markdown]
+
+
+def test_a_folder_without_a_typical_image_says_which_button_finds_it(config: str, plan: PipelinePlan) -> None:
+    medoid = plan.layout.folder_tables(folder_key(NAME)).medoid
+    for content in (None, "{", "[]", "{}"):
+        if content is not None:
+            medoid.write_text(content)
+        assert any("press Medoid" in each for each in html(shown(config, 0.6)))
+    medoid.write_text(json.dumps({"file": "p000.png", "media_id": "0" * 64}))
+    assert any("press Thumbnails" in each for each in html(shown(config, 0.6)))

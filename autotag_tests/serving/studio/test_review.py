@@ -154,3 +154,10 @@ def test_the_grid_goes_through_no_more_images_than_it_is_asked_to() -> None:
     assert first_cards(cards, 5) == cards[:2]
     assert first_cards(cards, 1) == cards[:1], "a card is not torn apart"
     assert first_cards([], 1) == []
+
+
+def test_buttons_that_show_an_icon_have_names_for_those_who_cannot_see_it(desk: Desk) -> None:
+    desk.birds(1)
+    page = desk.visit()
+    names = {str(each.key).partition("-")[0]: each.label for each in page.button}
+    assert (names["yes"], names["no"], names["look"]) == ("Approve", "Reject", "Look closer")

@@ -1,14 +1,10 @@
-from collections.abc import Iterator
-from threading import Event
-
 import pytest
 import streamlit as st
 
+from autotag.domain.catalog_filters import CatalogFilter
 from autotag.errors import MissingInputError, RejectedImageError, UsageError
-from autotag.pipeline.plan import PipelinePlan
 from autotag.search.answers import SearchHit
-from autotag.serving.studio import search_engine as engines
-from autotag.serving.studio.search_engine import ready_engine, search_engine
+from autotag.serving.studio import search_engine
 from autotag.serving.studio.search_examples import uploaded
 from autotag.serving.studio.search_query import HITS_A_PAGE, Asked, Example, Leaning, example_of, part_of
 from autotag.serving.studio.workbench import Workbench
@@ -113,54 +109,18 @@ def test_filters_can_offer_what_there_is(found: Library) -> None:
     assert facets.size.images == 40
 
 
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch, found: Library) -> Iterator[Event]:
-    """Opening takes until it is set."""
-    gate = Event()
-
-    def slowly(*_: object) -> object:
-        assert gate.wait(30)
-        return found.engine
-
-    monkeypatch.setattr(engines, "open_engine", slowly)
-    yield gate
-    gate.set()
+def test_files_of_uploads_are_let_go_once_they_are_embedded(found: Library) -> None:
+    found.engine.vector(uploaded("mine.png", coloured("red", 0)))
+    assert [(each.file, each.data) for each in found.engine._vectors] == [("mine.png", b"")]
 
 
-def test_the_engine_is_opened_beside_the_page_and_once(bench: Workbench, found: Library, gate: Event) -> None:
-    assert ready_engine(bench, "catalog") is None
-    gate.set()
-    assert search_engine(bench, "catalog") is found.engine
-    assert ready_engine(bench, "catalog") is found.engine
+def test_vectors_of_the_last_examples_are_kept(found: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_engine, "VECTORS_KEPT", 2)
+    for number in range(4):
+        found.engine.vector(uploaded(f"{number}.png", coloured("red", number)))
+    assert [each.file for each in found.engine._vectors] == ["2.png", "3.png"]
 
 
-def test_an_engine_that_could_not_be_opened_is_tried_again(
-    bench: Workbench, found: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(*_: object) -> object:
-        raise MissingInputError("there is no catalog")
-
-    monkeypatch.setattr(engines, "open_engine", missing)
-    with pytest.raises(MissingInputError):
-        search_engine(bench, "catalog")
-    monkeypatch.setattr(engines, "open_engine", lambda *_: found.engine)
-    assert search_engine(bench, "catalog") is found.engine
-
-
-def test_a_moved_threshold_opens_nothing_anew(
-    bench: Workbench, found: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr(engines, "open_engine", lambda *words: opened.append(words[2]) or found.engine)
-    settings = bench.settings
-    labels = settings.labels.model_copy(update={"threshold": 0.7})
-    search_engine(bench, "catalog")
-    search_engine(Workbench.of(settings.model_copy(update={"labels": labels})), "catalog")
-    search_engine(bench, "reference")
-    assert opened == ["catalog", "reference"]
-
-
-def test_the_real_store_is_opened_where_there_is_one(bench: Workbench, plan: PipelinePlan) -> None:
-    with pytest.raises(MissingInputError):
-        search_engine(bench, "reference")
-    assert plan.model_id == bench.plan.model_id
+def test_images_that_pass_a_filter_are_counted(found: Library) -> None:
+    assert found.engine.passing(CatalogFilter(tags=("blue",))) == 5
+    assert found.engine.passing(CatalogFilter(tags=("purple",))) == 0

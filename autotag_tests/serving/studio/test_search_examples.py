@@ -55,3 +55,14 @@ def test_archive_images_are_cut_from_their_shard(plan: PipelinePlan, archive: Ar
     assert found.shape == (24, 32, 3)
     with pytest.raises(UsageError, match="k2"):
         pixels.of(Example("reference", "00000/k2", "00000", "k2", media_id(DATA), (0, 0, 32, 24)))
+
+
+def test_of_an_upload_no_more_pixels_are_kept_than_are_looked_at(plan: PipelinePlan) -> None:
+    pixels = ExamplePixels(plan)
+    data = picture(1, width=3000, height=1500, form="BMP")
+    upload = uploaded("large.png", data)
+    kept = pixels.kept(upload)
+    assert pixels.of(kept).shape == (512, 1024, 3)
+    assert len(kept.data) < len(data)
+    assert (kept, kept.media_id) == (upload, media_id(data))
+    assert np.abs(pixels.of(kept).mean((0, 1)) - pixels.of(upload).mean((0, 1))).max() < 2

@@ -70,6 +70,15 @@ def test_all_that_is_asked_lies_in_the_address(config: str) -> None:
     )
 
 
+@pytest.mark.parametrize("day", ["1898-07-01", "2009-02-28", "2098-12-31"])
+def test_images_of_any_age_can_be_asked_for(config: str, day: str) -> None:
+    where = asked(config, since=day, until=day).where
+    assert where.since is not None
+    assert where.since.date().isoformat() == day
+    assert where.until is not None
+    assert (where.until - where.since).days == 1
+
+
 def test_nothing_is_asked_at_first(config: str) -> None:
     assert asked(config) == Asked()
 

@@ -18,6 +18,7 @@ def found(settings: Settings, folders: Folders) -> Library:
     st.cache_resource.clear()
     st.cache_data.clear()
     st.session_state.clear()
+    st.query_params.clear()
     folders.make(FOLDER, {})
     return library(Workbench.of(settings), folders, {"red": 2})
 

@@ -139,3 +139,32 @@ def test_a_folder_whose_name_is_no_utf_8_is_offered_beside_the_others(
     assert page.selectbox(key="folder").options == ["birds", r"caf\xe9"]
     page = page.selectbox(key="folder").set_value(folder_key("caf\udce9")).run()
     assert chosen(page).folder == folder_key("caf\udce9")
+
+
+def test_another_folder_leaves_no_image_of_the_one_before_in_the_address(
+    shown: Shown, settings_file: Path
+) -> None:
+    two_folders(settings_file)
+    page = shown()
+    page.query_params["image"] = "a.png"
+    page.selectbox(key="folder").set_value("trees").run()
+    assert not page.exception
+    assert "image" not in page.query_params
+
+
+def test_beside_a_search_the_folder_is_said_to_be_that_of_the_commands(
+    shown: Shown, settings_file: Path
+) -> None:
+    two_folders(settings_file)
+    page = shown()
+    assert "Search looks into every folder" not in captions(page)
+    page.query_params["view"] = "Search"
+    assert "Search looks into every folder" in captions(page.run())
+
+
+def two_folders(settings_file: Path) -> None:
+    for name in ("birds", "trees"):
+        folder = settings_file.parent / "data" / "target" / name
+        folder.mkdir()
+        (folder / "a.png").touch()
+    st.cache_data.clear()
