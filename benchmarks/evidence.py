@@ -32,8 +32,9 @@ from autotag.pipeline.label_score_rows import rows_a_group
 from autotag.review.evidence import TagEvidence, vote_evidence, zero_shot_evidence
 from autotag.review.source_pictures import SourcePictures, SourceRegion
 from autotag.settings import Settings
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.images import ImageLimits
-from autotag.storage.layout import FolderTables, Layout
+from autotag.storage.layout import Layout
 from autotag.storage.roots import layout_of
 from autotag.storage.tables import ROW_GROUP_ROWS, Stamp, TableWriter, write_table
 from benchmarks.benchmark_run import benchmark_arguments, failures_told, print_facts

@@ -17,7 +17,8 @@ from autotag.pipeline.region_rows import region_columns, repeat_for_regions
 from autotag.review.ledger.place import ledger_url
 from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.settings import Settings
-from autotag.storage.layout import FolderTables, Layout
+from autotag.storage.folder_tables import FolderTables
+from autotag.storage.layout import Layout
 from autotag.storage.tables import Stamp, write_table
 
 FOLDER = "many"

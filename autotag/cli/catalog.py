@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from autotag.cli.console import new_console
 from autotag.cli.folder_runs import FolderVerb
 from autotag.cli.inputs import words_of
 from autotag.cli.options import AsJson, Config
@@ -51,7 +51,9 @@ def catalog(
     A folder is there once process-target has tagged it. Run this after decisions that search should know of, and for folders
     that were tagged or embedded before there was a catalog.
     """
-    if context.invoked_subcommand:
+    if verb := context.invoked_subcommand:
+        if folder or every or root or out or config or as_json:
+            raise UsageError(f"options go behind {verb}: autotag catalog {verb} ...")
         return
     if every and (folder or root):
         raise UsageError("--all is every folder of the settings; name --folder or --root without it")
@@ -120,12 +122,14 @@ def rebuild(config: Config = None, as_json: AsJson = False) -> None:
 
     session = open_session(None, None, config)
     plan = plan_of(session.settings)
-    images = rebuild_catalog(session.settings, plan.model_id, loaded_embedder(plan.embedder).dim)
+    made = rebuild_catalog(session.settings, plan.model_id, loaded_embedder(plan.embedder).dim)
     place = place_of_catalog(plan, session.settings)
     if as_json:
-        print_json(images=images, place=place)
+        print_json(images=made.images, place=place, removed=made.removed)
         return
-    _say(f"{images:,} images are in a new index")
+    _say(f"{made.images:,} images are in a new index")
+    for each in made.removed:
+        _say(f"removed {each}, which an earlier rebuild had left unfinished")
     _say(f"-> {place}")
 
 
@@ -173,4 +177,4 @@ def _forget_gone(session: Session) -> None:
 
 
 def _say(line: str) -> None:
-    Console().print(escape(line), highlight=False, soft_wrap=True)
+    new_console().print(escape(line), highlight=False, soft_wrap=True)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autotag.cli.console import new_console
 from autotag.cli.sample import told
 from autotag.cli.search_over import Asked, print_answer, search_catalog
 from autotag.cli.session import Session
@@ -30,7 +31,7 @@ def demo(
     """Sample archive, all assets, two tagged folders, a search, a page to look at. A few minutes, no download."""
     from autotag.samples.photos import make_photo_sample
 
-    console = Console()
+    console = new_console()
     root = directory.resolve()
     console.rule("1  sample archive")
     made = make_photo_sample(root / "data")

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autotag.cli.console import new_console
 from autotag.cli.discover_accept import accept_named
 from autotag.cli.inputs import words_of
 from autotag.cli.options import AsJson, Config
@@ -63,7 +64,7 @@ def _discover(session: Session, key: str | None, *, as_json: bool) -> None:
     partitions = [] if key is None else [key]
     run_assets(session, job, [asset], partitions, config, as_json=as_json, more=lambda: _record(session, key))
     if not as_json:
-        _print(Console(), session, key)
+        _print(new_console(), session, key)
 
 
 def _print(console: Console, session: Session, key: str | None) -> None:

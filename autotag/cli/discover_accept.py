@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.markup import escape
 
+from autotag.cli.console import new_console
 from autotag.cli.inputs import words_of
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
@@ -48,4 +48,4 @@ def accept_named(session: Session, key: str | None, accepted: Sequence[str], *, 
         for cluster, tag in wanted
     ]
     lines.append(f"undo: autotag ledger undo --run {run_id} {words_of(session)}".rstrip())
-    Console().print(escape("\n".join(lines)), highlight=False, soft_wrap=True)
+    new_console().print(escape("\n".join(lines)), highlight=False, soft_wrap=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autotag.cli.console import new_console
 from autotag.cli.options import AsJson, Config, Folder
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
@@ -42,7 +42,7 @@ def evaluate(
     if as_json:
         print_json(**result.as_dict())
         return
-    agreement, console = result.agreement, Console()
+    agreement, console = result.agreement, new_console()
     table = Table("", "precision", "recall", "F1", box=None, header_style="bold")
     for name, score in (("micro", agreement.micro), ("macro", agreement.macro)):
         table.add_row(name, f"{score.precision:.3f}", f"{score.recall:.3f}", f"{score.f1:.3f}")

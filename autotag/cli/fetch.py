@@ -68,6 +68,7 @@ def fetch(
     last = counts.units - 1
     rejects = str(fetcher.outcomes("00000").parent) if counts.rejected or counts.duplicates else None
     following = f"AUTOTAG_PATHS__DATA={shlex.quote(str(root))} AUTOTAG_SOURCE__LAST_SHARD={last} autotag segment-source"
+    following += f" --config {shlex.quote(str(config))}" if config else ""
     print_step(
         "fetch", counts, as_json=as_json, path=str(layout.source_shards), rejects=rejects, next=following
     )

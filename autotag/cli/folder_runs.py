@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
-
 from autotag.cli.chatter import chatter_to
 from autotag.cli.command_log import CommandLog
+from autotag.cli.console import new_console
 from autotag.cli.inputs import refuse_missing
 from autotag.cli.run_outcome import Outcome
 from autotag.cli.session import Session
@@ -62,7 +61,7 @@ def run_folders(
         SettingsError: settings that no folder can be done with.
         KeyboardInterrupt: it was interrupted; standard error says how far it was.
     """
-    runs, console = FolderRuns(), Console()
+    runs, console = FolderRuns(), new_console()
 
     def through() -> str:
         begun = len(runs.made.keys() | runs.failed.keys()) + 1

@@ -4,10 +4,10 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 
 from autotag.cli.command_log import UNCHANGED
+from autotag.cli.console import new_console
 from autotag.cli.folder_runs import FolderRuns, FolderVerb
 from autotag.cli.labels_reached import labels_reached, reached_line
 from autotag.cli.rejected import rejected_of
@@ -47,7 +47,7 @@ def print_folders(
             config=str(log.config),
         )
         return
-    console = Console()
+    console = new_console()
     if outcomes:
         print_summary(console, _told(total, len(outcomes)), False, rejected)
     for asset, folders in unchanged.items() if len(outcomes) > 1 else ():

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autotag.cli.console import new_console
 from autotag.cli.options import AsJson, Config
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
@@ -72,7 +72,7 @@ def list_keys(config: Config = None, as_json: AsJson = False) -> None:
     table = Table("name", "allows", "added (UTC)", box=None, header_style="bold")
     for each in every:
         table.add_row(escape(each.name), ", ".join(each.scopes), escape(each.added_at.removesuffix("+00:00")))
-    Console().print(table)
+    new_console().print(table)
 
 
 @keys_app.command()
@@ -98,9 +98,9 @@ def _opened(config: Path | None) -> "tuple[Keys, UPath]":
 
 
 def _say(line: str) -> None:
-    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    new_console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _note(line: str) -> None:
     """Beside the key, so that standard output holds the key alone."""
-    Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+    new_console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autotag.cli.console import new_console
 from autotag.cli.inputs import words_of
 from autotag.cli.options import AsJson, Config
 from autotag.cli.plain import Out, Root, open_session
@@ -176,7 +176,7 @@ def _table(*headings: str) -> Table:
 
 def _print(table: Table, nothing: str) -> None:
     """A table as wide as its cells: ids are there to be copied."""
-    console = Console()
+    console = new_console()
     if not table.row_count:
         _say(nothing)
         return
@@ -185,7 +185,7 @@ def _print(table: Table, nothing: str) -> None:
 
 
 def _say(line: str) -> None:
-    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    new_console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _score(score: float | None) -> str:

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from autotag import __version__
 from autotag.cli.build_index import build_index
 from autotag.cli.catalog import catalog_app
+from autotag.cli.console import new_console
 from autotag.cli.demo import demo
 from autotag.cli.discover import discover
 from autotag.cli.evaluate import evaluate
@@ -72,7 +72,7 @@ def common(
 @app.command(rich_help_panel="Look and measure")
 def version() -> None:
     """Print the version."""
-    Console().print(__version__, highlight=False)
+    new_console().print(__version__, highlight=False)
 
 
 def run() -> None:
@@ -80,9 +80,8 @@ def run() -> None:
     try:
         app()
     except AutotagError as error:
-        Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]error:[/] {escape(str(error))}", highlight=False
-        )
+        told = f"[bold red]error:[/] {escape(str(error))}"
+        new_console(stderr=True).print(told, highlight=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, SettingsError | UsageError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

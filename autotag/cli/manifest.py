@@ -8,6 +8,7 @@ import typer
 
 from autotag.cli.options import AsJson, Config
 from autotag.cli.store import open_store, print_step, working
+from autotag.errors import UsageError
 
 
 def manifest(
@@ -31,6 +32,8 @@ def manifest(
     from autotag.pipeline.retrieval.make_manifest import make_manifest
     from autotag.storage.images import ImageLimits
 
+    if not all(each.strip() for each in directories):  # else it would stand for the working directory
+        raise UsageError("a directory's name is empty; name directories of images")
     settings, layout = open_store(store, config)
     images = settings.images
     worker = LookAtFilesWorker(

@@ -61,7 +61,7 @@ def progress_bars(console: Console, steps: Sequence[str]) -> Iterator[None]:
     )
     # A descriptor of its own: while a step runs, Dagster sends standard output to the run's log.
     with os.fdopen(os.dup(console.file.fileno()), "w", encoding="utf-8") as terminal:
-        own = Console(file=terminal, force_terminal=True)
+        own = Console(file=terminal, force_terminal=True, emoji=False)
         progress = Progress(*columns, console=own, redirect_stdout=False, redirect_stderr=False)
         with progress, listening(_Bars(progress, steps)):
             yield

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from autotag.cli.console import new_console
 from autotag.cli.inputs import words_of
 from autotag.cli.options import AsJson, Config
 from autotag.cli.plain import Labels, Out, Root, label_settings, open_session
@@ -69,7 +70,7 @@ def import_(
     if as_json:
         print_json(**report.as_dict())
         return
-    _print(Console(), report, session)
+    _print(new_console(), report, session)
 
 
 def _print(console: Console, report: "ImportReport", session: Session) -> None:

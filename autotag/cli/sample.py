@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from autotag.cli.console import new_console
 from autotag.cli.options import AsJson
 from autotag.cli.summary import print_json
 
@@ -63,6 +63,6 @@ def _print(made: "SampleSummary", as_json: bool) -> None:
             size_bytes=made.size_bytes,
         )
         return
-    console = Console()
+    console = new_console()
     console.print(told(made), highlight=False)
     console.print(f"-> {escape(str(made.root.resolve()))}", highlight=False, soft_wrap=True)

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Console
 from rich.markup import escape
 
+from autotag.cli.console import new_console
 from autotag.cli.hits_table import hits_table
 from autotag.cli.session import Session
 from autotag.cli.summary import print_json
@@ -128,7 +128,7 @@ def print_answer(answered: Answered, asked: Asked, html: Path | None, *, as_json
     if as_json:
         print_json(query=asked.query, **answered.facts)
         return
-    console = Console()
+    console = new_console()
     if answered.answer.hits:
         console.print(hits_table(answered.answer.hits, answered.columns, console.width))
     else:

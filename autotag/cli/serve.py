@@ -6,8 +6,8 @@ from ipaddress import ip_address
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from autotag.cli.console import new_console
 from autotag.cli.listening import refuse_taken
 from autotag.cli.options import AsJson, Config
 from autotag.cli.session import Session
@@ -71,4 +71,4 @@ def url_to_use(host: str, port: int) -> str:
 
 
 def _say(line: str) -> None:
-    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    new_console().print(line, highlight=False, markup=False, soft_wrap=True)

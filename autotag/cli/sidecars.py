@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from autotag.cli.console import new_console
 from autotag.cli.folder_runs import FolderVerb
 from autotag.cli.options import AsJson, Config
 from autotag.cli.plain import FolderOf, Out, Root, fail_for, open_folders, run_verb
@@ -118,7 +118,7 @@ def write_folders(
     )
     for folder, outcome in runs.made.items() if not as_json else ():
         for entry in outcome.materialised:
-            print_written(Console(), folder, entry.facts, options)
+            print_written(new_console(), folder, entry.facts, options)
     fail_for(runs)
 
 
@@ -142,7 +142,7 @@ def show_folders(
         print_json(dry_run=True, folders=folders, failed=failed)
     else:
         for key, each in planned.items():
-            print_diff(Console(), shown(key), each)
+            print_diff(new_console(), shown(key), each)
     if failed:
         print_failed(failed, found)
         raise typer.Exit(1)

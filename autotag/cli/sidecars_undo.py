@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 
+from autotag.cli.console import new_console
 from autotag.cli.plain_root import FoundFolders
 from autotag.cli.session import Session
 from autotag.cli.sidecar_lines import print_failed, print_undone, shown
@@ -33,7 +33,7 @@ def undo_folders(session: Session, found: FoundFolders, run: str, *, as_json: bo
         print_json(undone=run, **states, folders=folders, failed=failed)
     else:
         for key, sidecars in undone.items():
-            print_undone(Console(), shown(key), sidecars)
+            print_undone(new_console(), shown(key), sidecars)
     if failed:
         print_failed(failed, found)
     if refused := states["refused"]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from autotag.cli.chatter import chatter_to
+from autotag.cli.console import new_console
 from autotag.cli.summary import print_json
 from autotag.cli.verb import showing_progress
 from autotag.domain.counts import StepCounts
@@ -61,8 +61,10 @@ def embed_into(store: str, config: Path | None, *, as_json: bool) -> None:
     """Embed the images of a store that the settings' embedder has not embedded yet."""
     from autotag.pipeline.plan import plan_of
     from autotag.pipeline.retrieval.embed_store import embed_store
+    from autotag.pipeline.retrieval.store_manifest import refuse_no_manifest
 
     settings, layout = open_store(store, config)
+    refuse_no_manifest(layout)
     plan = plan_of(settings)
     with working(layout, "embed", as_json):
         counts = embed_store(plan, settings, layout)
@@ -75,8 +77,10 @@ def index_of(store: str, config: Path | None, *, as_json: bool) -> None:
     """Release an index over a store's vectors."""
     from autotag.pipeline.plan import plan_of
     from autotag.pipeline.retrieval.index_store import StoreIndexOptions, index_store
+    from autotag.pipeline.retrieval.store_manifest import refuse_no_manifest
 
     settings, layout = open_store(store, config)
+    refuse_no_manifest(layout)
     plan = plan_of(settings)
     index = settings.index
     options = StoreIndexOptions(
@@ -126,7 +130,7 @@ def search_in(
     table = Table("", "score", "file", box=None, header_style="bold")
     for hit in hits:
         table.add_row(str(hit.rank), f"{hit.score:.3f}", escape(hit.file))
-    console = Console()
+    console = new_console()
     # As wide as its paths: they are there to be copied.
     table.width = console.measure(table, options=console.options.update(max_width=_UNBOUNDED)).maximum
     console.print(table, soft_wrap=True)
@@ -140,7 +144,7 @@ def print_step(step: str, counts: StepCounts, *, as_json: bool, **facts: Any) ->
     if as_json:
         print_json(step=step, **counts.as_dict(), **told)
         return
-    console = Console()
+    console = new_console()
     parts = [f"{counts.taken:,} in", f"{counts.made:,} out", f"{counts.rejected:,} rejected"]
     parts += [f"{counts.duplicates:,} duplicates"] if counts.duplicates else []
     parts += [f"{counts.reused:,} unchanged and reused"] if counts.reused and not counts.resumed else []
@@ -175,7 +179,7 @@ def showing_work(step: str, as_json: bool) -> Iterator[None]:
     """Progress while a step works; an interruption says that nothing is lost."""
     nothing: Callable[[], str] = str
     try:
-        with showing_progress(Console(), [step], nothing, as_json):
+        with showing_progress(new_console(), [step], nothing, as_json):
             yield
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: what was done is kept; run the same command to go on\n")

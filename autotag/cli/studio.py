@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from autotag.cli.console import new_console
 from autotag.cli.listening import refuse_taken
 from autotag.cli.options import Config
 from autotag.cli.plain import Labels, Out, Root, label_settings, open_session
@@ -42,7 +42,7 @@ def studio(
         sys.stderr.write(
             f"{host} is no address of this machine alone: whoever reaches it can decide on tags and start commands\n"
         )
-    Console().print(
+    new_console().print(
         f"studio: http://{host}:{port}   (Ctrl-C stops)", highlight=False, markup=False, soft_wrap=True
     )
     sys.stdout.flush()

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autotag.cli.console import new_console
 from autotag.cli.options import AsJson, Config
 from autotag.cli.session import Session
 from autotag.cli.verb import run_assets
@@ -62,7 +63,7 @@ def thresholds(
     run_assets(session, JOB, ["tag_thresholds"], as_json=as_json, more=lambda: _record(in_use()))
     if as_json or (table := in_use()) is None:
         return
-    console = Console()
+    console = new_console()
     print_thresholds(console, table, None if every else TAGS_SHOWN)
     console.print(CLOSING, highlight=False, markup=False, soft_wrap=True)
     if precision is not None and precision != Session.open(config).settings.thresholds.target_precision:

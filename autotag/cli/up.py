@@ -13,8 +13,8 @@ from typing import Annotated
 
 import psutil
 import typer
-from rich.console import Console
 
+from autotag.cli.console import new_console
 from autotag.cli.listening import refuse_taken
 from autotag.cli.options import Config
 from autotag.cli.session import Session
@@ -76,7 +76,7 @@ def _has_answered(host: str, port: int) -> bool:
 
 
 def _say(line: str) -> None:
-    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    new_console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _run_group(command: list[str], log: Path, is_ready: Callable[[], bool]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from autotag.cli.chatter import chatter_to
+from autotag.cli.console import new_console
 from autotag.cli.inputs import refuse_missing
 from autotag.cli.plain_root import refuse_unwritable
 from autotag.cli.progress_bar import progress_bars
@@ -47,7 +48,7 @@ def run_assets(
     """
     from autotag.pipeline.progress import counting_units
 
-    console = Console()
+    console = new_console()
     session.refuse_held(job, partitions)
     refuse_missing(session, assets, partitions)
     make_home(session)

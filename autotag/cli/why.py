@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autotag.cli.console import new_console
 from autotag.cli.options import AsJson, Config
 from autotag.cli.plain import FolderOf, Out, Root, open_folder
 from autotag.cli.session import Session
@@ -58,7 +59,7 @@ def why(
         tags = [each.as_dict() for each in evidence]
         print_json(file=file, tags=tags, outdated=[*outdated.values()], sheet=path)
         return
-    console = Console()
+    console = new_console()
     for sentence in outdated.values():
         console.print(f"[yellow]{escape(sentence)}[/]", highlight=False, soft_wrap=True)
     for each in evidence:

@@ -7,7 +7,7 @@ from autotag.errors import BadSheetError, MissingInputError
 from autotag.pipeline.audit_tables import Audit
 from autotag.pipeline.plan import PipelinePlan
 from autotag.review.sheet.reader import read_sheet
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.removal import names_there
 from autotag.storage.tables import count_rows, read_table
 

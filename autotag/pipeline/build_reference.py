@@ -26,10 +26,10 @@ from autotag.reference.manifest import (
 )
 from autotag.reference.recall import calibrate
 from autotag.reference.searcher import ReferenceSearcher, SearchOptions
-from autotag.storage.layout import SourceTables
 from autotag.storage.release_publishing import prune, publish
 from autotag.storage.releases import MARKER, version_name
-from autotag.storage.tables import scratch_directory
+from autotag.storage.scratch import scratch_directory
+from autotag.storage.source_tables import SourceTables
 
 
 @dataclass(frozen=True, slots=True)

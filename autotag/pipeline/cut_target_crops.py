@@ -29,9 +29,9 @@ from autotag.pipeline.target_parts import (
     part_counts,
 )
 from autotag.pipeline.unit_walk import UnitImages
+from autotag.storage.file_names import crop_name
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.folder_files import read_file
-from autotag.storage.layout import crop_name
 from autotag.storage.removal import keep_only
 from autotag.storage.tables import Stamp, read_stamp, read_table, write_bytes
 

@@ -10,7 +10,8 @@ from upath import UPath
 from autotag.domain.identity import folder_key
 from autotag.errors import MissingInputError
 from autotag.storage.folder_files import IMAGE_SUFFIXES, FolderFile, folder_signature, list_files
-from autotag.storage.layout import FolderTables, Layout
+from autotag.storage.folder_tables import FolderTables
+from autotag.storage.layout import Layout
 from autotag.storage.roots import is_local
 from autotag.storage.tables import read_stamp
 

@@ -21,8 +21,8 @@ from autotag.pipeline.recorded_boxes import RecordedBoxes, embeddings_fingerprin
 from autotag.pipeline.region_rows import embedding_column, region_columns, repeat_for_regions
 from autotag.pipeline.unit_walk import UnitImages, walk_unit
 from autotag.storage.attempts import AttemptJournal
-from autotag.storage.layout import SourceTables
 from autotag.storage.removal import remove_file
+from autotag.storage.source_tables import SourceTables
 from autotag.storage.tables import Stamp, TableWriter, is_current, read_stamp, read_table, write_table
 
 Recorded = dict[str, list[Region]]

@@ -24,7 +24,8 @@ from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.progress import Reached, nobody
 from autotag.review.sheet.columns import guarded, unguarded
 from autotag.storage.folder_files import printable
-from autotag.storage.layout import RESULT_NAMES, Layout
+from autotag.storage.folder_tables import RESULT_NAMES
+from autotag.storage.layout import Layout
 from autotag.storage.locks import held, medoids_lock
 from autotag.storage.removal import remove_file
 from autotag.storage.roots import is_local

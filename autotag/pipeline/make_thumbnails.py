@@ -33,10 +33,10 @@ from autotag.pipeline.target_parts import (
 )
 from autotag.pipeline.unit_walk import UnitImages, walk_unit
 from autotag.storage.attempts import AttemptJournal
+from autotag.storage.file_names import thumbnail_name
 from autotag.storage.fingerprints import fingerprint
 from autotag.storage.folder_files import read_file
 from autotag.storage.images import decode_small
-from autotag.storage.layout import thumbnail_name
 from autotag.storage.removal import keep_only, names_there, remove_file
 from autotag.storage.tables import Stamp, read_stamp, read_table, write_bytes
 

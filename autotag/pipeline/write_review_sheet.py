@@ -15,7 +15,7 @@ from autotag.review.ledger.tag_ledger import TagLedger
 from autotag.review.sheet.columns import SheetRow, sheet_bytes
 from autotag.review.sheet.exports import ExportedImage, SheetExport, write_sheet
 from autotag.storage.folder_files import printable
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.tables import read_stamp, read_table
 
 ROWS_A_REPORT = 1000

@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 from upath import UPath
 
 from autotag.storage.folder_files import read_file
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.images import ImageLimits, decode_small, probe_image
-from autotag.storage.layout import FolderTables
 from autotag.storage.tables import read_table
 
 COLORS = ("#ffd23f", "#4cc9f0", "#ff8fa3", "#80ed99", "#f8961e", "#cdb4fe", "#5eead4", "#ff70d9")

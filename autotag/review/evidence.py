@@ -11,7 +11,7 @@ from upath import UPath
 from autotag.domain.labels import LEVEL_MARK
 from autotag.errors import MissingInputError, PermanentError
 from autotag.storage.fingerprints import file_version
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.tables import Stamp, read_stamp, read_table
 
 VOTE = "vote"

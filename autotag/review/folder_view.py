@@ -13,7 +13,7 @@ from autotag.domain.review_order import look_alikes
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.errors import MissingInputError
 from autotag.review.suggestions import Image, Suggestion, read_suggestions
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.tables import iter_batches, read_table
 
 Ints = npt.NDArray[np.int64]

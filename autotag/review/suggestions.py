@@ -7,7 +7,7 @@ from typing import Any
 
 from autotag.errors import MissingInputError, ModelMismatchError
 from autotag.storage.folder_state import folder_state
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.tables import Stamp, read_stamp, read_table
 
 Image = tuple[str, str]

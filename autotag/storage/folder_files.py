@@ -79,11 +79,13 @@ def read_file(folder: UPath, name: str, media: str = "") -> bytes:
     """
     try:
         data = (folder / name).read_bytes()
+    except PermissionError as error:  # of its folder too, about which nothing more can be asked then
+        raise RejectedImageError("read", error.strerror or str(error)) from error
     except OSError as error:
         if not folder.exists():
             raise MissingInputError(f"{folder} was removed while it was being processed") from error
         told = error.strerror or str(error)
-        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        if isinstance(error, FileNotFoundError | IsADirectoryError):
             raise RejectedImageError("read", told) from error
         raise RetryableError(f"{folder / name}: reading failed ({told}); run the step again") from error
     if media and media_id(data) != media:

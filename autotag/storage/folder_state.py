@@ -3,7 +3,7 @@
 from autotag.domain.identity import detector_of
 from autotag.errors import MissingInputError, ModelMismatchError
 from autotag.storage.fingerprints import fingerprint
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.tables import read_stamp
 
 

@@ -2,7 +2,7 @@
 
 What a file is, its content decides, never its name. A file that cannot be used ends as `RejectedImageError`
 with stage `decode`, whatever is wrong with it, and too large ones are refused by their header, before any
-pixel is decoded. Owns the rules that make every kind of picture RGB uint8, and the perceptual hash.
+pixel is decoded. Owns the perceptual hash; `rgb_pictures` makes every kind of picture RGB, `orientation` turns it.
 """
 
 import io
@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from autotag.domain.perceptual_hash import HASHED_SIDE_PX, dct_hash
@@ -22,6 +21,8 @@ from autotag.domain.regions import RgbImage
 from autotag.errors import RejectedImageError, RetryableError, UnknownKindError
 from autotag.storage.capture_dates import capture_date
 from autotag.storage.colour_profiles import in_srgb
+from autotag.storage.orientation import SWAPS_SIDES, TURNS, orientation
+from autotag.storage.rgb_pictures import to_rgb
 
 # Pillow's UserWarnings are remarks on metadata (a malformed EXIF or MPO block) that name no file. Damaged
 # pixels are exceptions, and sizes are judged here.
@@ -35,18 +36,6 @@ _HASH_SIDE_PX = 128  # the hash looks at 32 x 32 px; four times that is enough t
 _REDUCING_GAP = (
     2.0  # Pillow averages down to twice the size wanted before it resamples: not seen, and much faster
 )
-_WHITE = (255, 255, 255)
-_EXIF_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SWAPS_SIDES = (5, 6, 7, 8)
 
 Answer = TypeVar("Answer")
 
@@ -203,12 +192,12 @@ def _shrunk(data: bytes, limits: ImageLimits, long_edge_px: int) -> DecodedImage
 
 def _decode_at_least(image: ImageFile.ImageFile, size: tuple[int, int]) -> Image.Image:
     """RGB and upright; a JPEG at the smallest size its decoder gives that is no smaller than `size`, others whole."""
-    turn = _TURNS.get(_orientation(image))  # before the pixels: see `decode_image` on PNG
+    turn = TURNS.get(orientation(image))  # before the pixels: see `decode_image` on PNG
     image.draft(None, size)
     if ImageFile.LOAD_TRUNCATED_IMAGES:  # another library's switch would pass grey halves as pictures
         ImageFile.LOAD_TRUNCATED_IMAGES = False
     image.load()
-    return _to_rgb(image) if turn is None else _to_rgb(image).transpose(turn)
+    return to_rgb(image) if turn is None else to_rgb(image).transpose(turn)
 
 
 def _guarded(read: Callable[[], Answer]) -> Answer:
@@ -263,19 +252,9 @@ def _format(image: ImageFile.ImageFile) -> str:
     return "JPEG" if image.format == "MPO" else str(image.format)
 
 
-def _orientation(image: Image.Image) -> int:
-    if image.format == "TIFF":  # Pillow's TIFF reader turns the picture, and its size, by itself
-        return 1
-    try:
-        # The class's own method: PNG's decodes all pixels in search of EXIF data behind them.
-        return int(Image.Image.getexif(image).get(_EXIF_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - metadata that cannot be parsed is no reason to lose the picture
-        return 1
-
-
 def _header(image: ImageFile.ImageFile) -> ImageHeader:
     width, height = image.size
-    if _orientation(image) in _SWAPS_SIDES:
+    if orientation(image) in SWAPS_SIDES:
         width, height = height, width
     return ImageHeader(width, height, _format(image), _capture_date(image))
 
@@ -291,36 +270,3 @@ def _decode(data: bytes, limits: ImageLimits) -> DecodedImage:
     image = _open(data, limits)
     pixels = np.array(_decode_at_least(image, image.size), dtype=np.uint8, order="C")
     return DecodedImage(pixels, _format(image))
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I;16"):
-        return Image.fromarray(_from_16_bit(np.asarray(image))).convert("RGB")
-    if image.mode in ("I", "F"):
-        return Image.fromarray(_stretched(np.asarray(image))).convert("RGB")
-    if image.has_transparency_data:
-        return _on_white(image.convert("RGBA"))
-    return image.convert("RGB")
-
-
-def _from_16_bit(values: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _stretched(values: npt.NDArray[np.int32] | npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    finite = np.isfinite(values)
-    if not finite.any():
-        raise RejectedImageError(_STAGE, "no pixel has a finite value")
-    low, high = float(values[finite].min()), float(values[finite].max())
-    scaled = (np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low) - low) / (
-        (high - low) or 1.0
-    )
-    return np.rint(scaled * 255).astype(np.uint8)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    ground = Image.new("RGB", image.size, _WHITE)
-    ground.paste(image, mask=image.getchannel("A"))
-    return ground

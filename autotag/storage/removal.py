@@ -92,7 +92,7 @@ def remove_stale_temporaries(path: Path) -> None:
     )
     for name in found:
         match = mine.fullmatch(name)
-        if match and not _is_writing(int(match[1]), path.parent / name):
+        if match and not is_writing(int(match[1]), path.parent / name):
             (path.parent / name).unlink(missing_ok=True)
 
 
@@ -100,8 +100,8 @@ def _prefix(name: str) -> str:
     return f".{name[:40]}."
 
 
-def _is_writing(process: int, temporary: Path) -> bool:
-    """Whether the maker of a temporary is still there: not a corpse that nobody has collected, nor a later process of that number."""
+def is_writing(process: int, temporary: Path) -> bool:
+    """Whether the maker of a temporary file or directory is still there: not a corpse that nobody has collected, nor a later process of that number."""
     import psutil
 
     try:

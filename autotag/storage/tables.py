@@ -280,13 +280,6 @@ def publish_file(temporary: Path, path: UPath, *, durable: bool = True) -> None:
         path.fs.put_file(str(temporary), path.path)
 
 
-@contextmanager
-def scratch_directory() -> Iterator[Path]:
-    """A local directory that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="autotag-") as directory:
-        yield Path(directory)
-
-
 def _temporary_for(path: UPath, *, crowded: bool = False) -> Path:
     name = temporary_name(path.name, uuid.uuid4().hex[:12])
     if not is_local(path):

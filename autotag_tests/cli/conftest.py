@@ -24,6 +24,17 @@ class Said:
         return json.loads(self.out.rstrip("\n").splitlines()[-1])
 
 
+def failed(told: Said, code: int, *parts: str) -> None:
+    """Nothing but an error of ours, with these words in it."""
+    assert told.code == code
+    words = " ".join(told.err.split())
+    assert words.startswith("error: ")
+    assert "Traceback" not in told.out + told.err
+    assert told.out == ""
+    for part in parts:
+        assert part in words
+
+
 @pytest.fixture
 def autotag(
     settings_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -111,6 +111,8 @@ def test_a_plain_directory_has_a_catalog_of_its_own(
         (("status",), 1, "there is no catalog"),
         (("--folder", "nowhere"), 1, "nowhere is not there"),
         (("forget", "--folder", "../birds"), 2, "give the folder's path below"),
+        (("--config", "autotag.toml", "status"), 2, "autotag catalog status ..."),
+        (("--folder", "birds", "forget", "--folder", "birds"), 2, "options go behind forget"),
     ],
 )
 def test_wrong_use_is_a_sentence(autotag: Autotag, words: tuple[str, ...], code: int, sentence: str) -> None:

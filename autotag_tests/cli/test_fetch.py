@@ -39,10 +39,11 @@ def test_a_list_becomes_shards_and_the_next_command_is_told(
             "0",
         )
         told = autotag(*words, "--allow-private")
-        again = autotag(*words, "--allow-private", "--json")
+        again = autotag(*words, "--allow-private", "--json", "--config", "autotag.toml")
     assert (told.code, told.err) == (0, "")
     assert "3 in, 2 out, 1 rejected" in told.out
     assert "AUTOTAG_SOURCE__LAST_SHARD=1 autotag segment-source" in told.out
+    assert again.json["next"].endswith("autotag segment-source --config autotag.toml")
     assert (again.json["out"], again.json["resumed"]) == (2, 2)
     source = tmp_path / "got" / "source"
     assert sorted(path.name for path in (source / "shards").iterdir()) == ["00000.tar", "00001.tar"]

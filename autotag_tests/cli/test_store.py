@@ -76,6 +76,22 @@ def test_what_is_missing_is_told_with_what_to_run(
     assert said in told.err
 
 
+@pytest.mark.parametrize("verb", ["embed", "build-index"])
+def test_a_store_whose_name_is_mistyped_is_not_made(autotag: Autotag, tmp_path: Path, verb: str) -> None:
+    assert autotag(verb, "--store", "typo").code == 1
+    assert not (tmp_path / "typo").exists()
+
+
+def test_names_are_told_as_they_are(autotag: Autotag, tmp_path: Path) -> None:
+    here = tmp_path / "a:cat:b [red]"
+    here.mkdir()
+    (here / "x:smile:.png").write_bytes(coloured("red", 0))
+    for verb in (("manifest", str(here)), ("embed",), ("build-index",)):
+        assert autotag(*verb, "--store", "st").code == 0
+    assert str(here / "x:smile:.png") in autotag("search", "red", "--store", "st").out
+    assert str(here) in autotag("manifest", str(here / "none"), "--store", "st").err
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -86,6 +102,7 @@ def test_what_is_missing_is_told_with_what_to_run(
         ("search", "red", "--store", "st", "--html", "s.html", "--tag", "x"),
         ("search", " ", "--store", "st"),
         ("manifest", ".", "--store", "st"),
+        ("manifest", "", "--store", ".st"),
     ],
 )
 def test_wrong_use_is_told_and_makes_nothing(

@@ -12,7 +12,7 @@ from autotag.pipeline.find_medoid import find_medoid
 from autotag.pipeline.list_target_images import list_target_images
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.write_review_sheet import write_review_sheet
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag_tests.conftest import Folders, encoded, picture
 from autotag_tests.pipeline.review_steps import media_of, open_ledger
 from autotag_tests.pipeline.target_steps import process

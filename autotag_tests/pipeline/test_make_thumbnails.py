@@ -291,8 +291,8 @@ def test_a_large_jpeg_is_never_decoded_whole(
     folders.make("f", {"a.jpg": stream.getvalue()})
     list_target_images(plan, "f")
     sizes: list[tuple[int, int]] = []
-    to_rgb = images._to_rgb
-    monkeypatch.setattr(images, "_to_rgb", lambda image: sizes.append(image.size) or to_rgb(image))
+    to_rgb = images.to_rgb
+    monkeypatch.setattr(images, "to_rgb", lambda image: sizes.append(image.size) or to_rgb(image))
     ThumbnailsWorker(plan, PX)(Chunk("f", 0, 4).unit)
     assert sizes == [(150, 100)]
 

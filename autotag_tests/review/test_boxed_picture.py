@@ -13,8 +13,8 @@ from autotag.domain.identity import media_id
 from autotag.domain.schemas import TARGET_REGIONS
 from autotag.errors import MissingInputError, RejectedImageError
 from autotag.review.boxed_picture import DrawnBox, boxed_picture, boxes_of, color_of
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.images import ImageLimits
-from autotag.storage.layout import FolderTables
 from autotag.storage.tables import Stamp, write_table
 from autotag_tests.conftest import encoded
 

@@ -11,7 +11,7 @@ from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.tag_folder import tag_folder
 from autotag.reference.searcher import SearchOptions
 from autotag.review.evidence import evidence_of, vote_evidence, zero_shot_evidence
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.tables import Stamp, read_table, write_table
 from autotag_tests.conftest import Archive, Folders
 from autotag_tests.pipeline.reference_steps import build, colour_shard, coloured

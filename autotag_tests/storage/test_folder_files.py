@@ -1,5 +1,6 @@
 """Files of a folder: what is listed, and what reading one of them says."""
 
+import errno
 import os
 
 import pytest
@@ -40,3 +41,18 @@ def test_a_name_that_is_no_utf8_is_spelled_out_and_found_again(name: bytes) -> N
     text = os.fsdecode(name)
     printable(text).encode("utf-8")
     assert unprinted(printable(text)) == text
+
+
+def test_a_folder_that_may_not_even_be_looked_at_rejects_its_files(
+    plan: PipelinePlan, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders.simple("f", 1)
+    folder = plan.layout.folder("f")
+
+    def denied(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for name in ("read_bytes", "exists"):
+        monkeypatch.setattr(type(folder), name, denied)
+    with pytest.raises(RejectedImageError, match="Permission denied"):
+        read_file(folder, "p000.png")

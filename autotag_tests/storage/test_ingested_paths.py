@@ -5,8 +5,8 @@ import pytest
 from autotag.domain.catalog_entries import INGESTED_KEY
 from autotag.errors import SettingsError
 from autotag.settings import Settings
+from autotag.storage.file_names import ingested_name, ingested_tags_name
 from autotag.storage.images import FORMATS
-from autotag.storage.layout import ingested_name, ingested_tags_name
 from autotag.storage.roots import layout_of
 
 MEDIA = "ab" * 32

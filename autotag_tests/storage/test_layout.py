@@ -8,7 +8,9 @@ from upath import UPath
 from autotag.domain.identity import folder_key
 from autotag.errors import UsageError
 from autotag.settings import Settings
-from autotag.storage.layout import RESULT_NAMES, FolderTables, Layout, crop_name, results_path
+from autotag.storage.file_names import crop_name
+from autotag.storage.folder_tables import RESULT_NAMES, FolderTables, results_path
+from autotag.storage.layout import Layout
 from autotag.storage.roots import layout_of
 
 PARTS = st.one_of(

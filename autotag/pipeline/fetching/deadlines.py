@@ -13,13 +13,13 @@ _now = threading.local()
 
 
 @contextmanager
-def until(deadline_s: float) -> Iterator[None]:
-    """Reads of this thread from a `DeadlineStream` end at that time of `time.monotonic`."""
-    _now.deadline_s = deadline_s
+def until(deadline_s: float, over: threading.Event) -> Iterator[None]:
+    """Reads of this thread from a `DeadlineStream` end at that time of `time.monotonic`, or once `over` is set."""
+    _now.deadline_s, _now.over = deadline_s, over
     try:
         yield
     finally:
-        _now.deadline_s = float("inf")
+        _now.deadline_s, _now.over = float("inf"), None
 
 
 class DeadlineStream(httpcore.NetworkStream):
@@ -64,8 +64,11 @@ def left_s_of(timeout_s: float | None, error: type[httpcore.TimeoutException]) -
     """A timeout, or what is left of this thread's deadline where that is less; None for no end.
 
     Raises:
-        httpcore.TimeoutException: nothing is left; of the class `error`.
+        httpcore.TimeoutException: nothing is left, or all is over; of the class `error`.
     """
+    over: threading.Event | None = getattr(_now, "over", None)
+    if over is not None and over.is_set():
+        raise error("it was stopped")
     left_s = getattr(_now, "deadline_s", float("inf")) - time.monotonic()
     if left_s <= 0:
         raise error("the whole answer took too long")

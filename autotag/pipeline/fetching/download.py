@@ -10,17 +10,29 @@ from urllib.parse import urljoin
 
 import httpcore
 import httpx
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_after_attempt,
+    stop_when_event_set,
+    wait_exponential_jitter,
+)
 
 from autotag import __version__
 from autotag.errors import RejectedImageError
 from autotag.pipeline.fetching.addresses import GuardedBackend
+from autotag.pipeline.fetching.answers import (
+    AnswerHeaders,
+    PassingFailureError,
+    is_answer,
+    refuse_headers,
+    refuse_status,
+)
 from autotag.pipeline.fetching.deadlines import until
 
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_FORBIDDING = frozenset({"noai", "noimageai", "noindex", "noimageindex"})
 _LAST_PORT = 65_535
 _FAULTS = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 
@@ -48,15 +60,6 @@ class DownloadLimits:
     allow_private: bool = False
 
 
-class PassingFailureError(RejectedImageError):
-    """It may work at another time."""
-
-
-def is_answer(error: RejectedImageError) -> bool:
-    """Whether somebody answered: a server said no, or sent what is no image. Then the network is there."""
-    return not isinstance(error, PassingFailureError) and error.stage not in ("url", "address")
-
-
 @dataclass
 class Downloader:
     """Downloads files; threads share one. Proxies of the environment are not used: behind one, no address can be judged."""
@@ -65,6 +68,7 @@ class Downloader:
     wait_s: float = 0.5
     _hosts: dict[str, threading.BoundedSemaphore] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _over: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __post_init__(self) -> None:
         self._hosts = defaultdict(lambda: threading.BoundedSemaphore(self.limits.per_host))
@@ -79,6 +83,10 @@ class Downloader:
         """Close all connections."""
         self._pool.close()
 
+    def stop(self) -> None:
+        """End downloads under way in all threads, as failures that may pass, by the next byte or `timeout_s` at the latest."""
+        self._over.set()
+
     def fetch(self, url: str) -> bytes:
         """The bytes behind a URL.
 
@@ -87,7 +95,8 @@ class Downloader:
             RejectedImageError: it never will: a wrong URL, an address that is not public, not there, too large, forbidden.
         """
         retrying = Retrying(
-            stop=stop_after_attempt(self.limits.attempts),
+            stop=stop_after_attempt(self.limits.attempts) | stop_when_event_set(self._over),
+            sleep=sleep_using_event(self._over),
             wait=wait_exponential_jitter(initial=self.wait_s, max=self.wait_s * 20, jitter=self.wait_s),
             retry=retry_if_exception_type(PassingFailureError),
             reraise=True,
@@ -129,29 +138,15 @@ class Downloader:
         extensions = {"timeout": timeouts}
         with (
             _told(),
-            until(deadline_s),
+            until(deadline_s, self._over),
             self._pool.stream("GET", target, headers=headers, extensions=extensions) as answer,
         ):
-            found = {
-                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers
-            }
-            if answer.status in _REDIRECTS and "location" in found:
-                return found["location"]
-            _refuse_status(answer.status)
-            self._refuse_headers(found)
+            headers = AnswerHeaders(answer.headers)
+            if answer.status in _REDIRECTS and (place := headers.first("location")):
+                return place
+            refuse_status(answer.status)
+            refuse_headers(headers, self.limits.max_bytes)
             return self._body(answer.iter_stream())
-
-    def _refuse_headers(self, headers: dict[str, str]) -> None:
-        length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self.limits.max_bytes:
-            raise RejectedImageError(
-                "fetch", f"{int(length):,} bytes, more than the {self.limits.max_bytes:,} allowed"
-            )
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            raise RejectedImageError("fetch", "the server compressed it, which nobody asked for")
-        said = {word.strip().lower() for word in headers.get("x-robots-tag", "").replace(":", ",").split(",")}
-        if said & _FORBIDDING:
-            raise RejectedImageError("fetch", "the server forbids it (X-Robots-Tag)")
 
     def _body(self, stream: Iterator[bytes]) -> bytes:
         data = bytearray()
@@ -181,13 +176,6 @@ def _parsed(url: str, base: httpx.URL | None = None) -> httpx.URL:
     if port is not None and not 0 < port <= _LAST_PORT:
         raise RejectedImageError("url", f"no URL (port {port})")
     return parsed
-
-
-def _refuse_status(status: int) -> None:
-    if status in _PASSING:
-        raise PassingFailureError("fetch", f"the server answered {status}")
-    if not 200 <= status < 300:
-        raise RejectedImageError("fetch", f"the server answered {status}")
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from upath import UPath
 
 from autotag.domain.counts import StepCounts
 from autotag.errors import RejectedImageError, RetryableError
-from autotag.pipeline.fetching.download import Downloader, PassingFailureError, is_answer
+from autotag.pipeline.fetching.answers import PassingFailureError, is_answer
+from autotag.pipeline.fetching.download import Downloader
 from autotag.pipeline.fetching.shard_rows import OUTCOMES, TAGS, ShardRows, by_turns, host_of
 from autotag.storage.images import ImageLimits, probe_image
 from autotag.storage.layout import Layout
@@ -129,6 +130,9 @@ class ShardFetcher:
             }
             for future in as_completed(waiting):
                 results[waiting[future]] = future.result()
+        except BaseException:
+            self.downloader.stop()  # else an interruption waits for the slowest server
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
         return results

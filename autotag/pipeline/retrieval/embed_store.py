@@ -11,9 +11,9 @@ import pyarrow as pa
 from autotag.compute.engine import Engine, InProcessEngine, WorkerPlan
 from autotag.domain.arrow_columns import is_in
 from autotag.domain.counts import StepCounts
-from autotag.errors import MissingInputError
 from autotag.pipeline.plan import PipelinePlan, in_process_plan, ray_spec
-from autotag.pipeline.retrieval.embed_worker import STEP, StoreEmbedWorker
+from autotag.pipeline.retrieval.embed_worker import STEP, StoreEmbedWorker, parts_of
+from autotag.pipeline.retrieval.store_manifest import read_manifest
 from autotag.pipeline.retrieval.units import cut_units, store_lock, unit_size
 from autotag.pipeline.retrieval.vector_parts import embedded_media
 from autotag.pipeline.run_units import Step, run_step
@@ -21,7 +21,6 @@ from autotag.settings import Settings
 from autotag.storage.locks import held
 from autotag.storage.removal import remove_tree
 from autotag.storage.store_layout import StoreLayout
-from autotag.storage.tables import read_stamp, read_table
 
 TODO_COLUMNS = ["media_id", "file", "width", "height"]
 
@@ -60,29 +59,16 @@ def embed_store(plan: PipelinePlan, settings: Settings, store: StoreLayout) -> S
         if todo.num_rows:
             with pool_for(plan, settings, todo.num_rows) as pool:
                 counts = _embed(pool, store, todo)
-        remove_tree(store.parts(STEP))
+        remove_tree(parts_of(store, plan.model_id))
         counts.reused = manifest.num_rows - todo.num_rows
         counts.taken, counts.made = counts.taken + counts.reused, counts.made + counts.reused
         counts.resumed = int(not todo.num_rows)
     return counts.close(STEP)
 
 
-def read_manifest(store: StoreLayout) -> pa.Table:
-    """Rows of the manifest.
-
-    Raises:
-        MissingInputError: there is none.
-    """
-    if read_stamp(store.manifest) is None:
-        raise MissingInputError(
-            f"{store.manifest} is not there; run this first:\n  autotag manifest DIRECTORY --store {store.root}"
-        )
-    return read_table(store.manifest)
-
-
 def _embed(pool: Pool, store: StoreLayout, todo: pa.Table) -> StepCounts:
     size = unit_size(todo.num_rows, pool.workers, pool.plan.batch_images)
-    units = cut_units(store.parts(STEP), todo, size)
+    units = cut_units(parts_of(store, pool.plan.model_id), todo, size)
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     worker = WorkerPlan(StoreEmbedWorker, (pool.plan, store, day))
     return run_step(pool.engine, Step(STEP, worker, units, todo.num_rows))

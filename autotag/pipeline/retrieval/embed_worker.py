@@ -55,7 +55,7 @@ class StoreEmbedWorker(Journalled):
         return self._files(unit).journal
 
     def _files(self, unit: str) -> UnitFiles:
-        return UnitFiles(self.store.parts(STEP), unit)
+        return UnitFiles(parts_of(self.store, self.plan.model_id), unit)
 
     def _walk(
         self, todo: pa.Table, journal: AttemptJournal, clock: StageClock
@@ -107,6 +107,11 @@ class StoreEmbedWorker(Journalled):
             write_table(
                 self.store.embedding_part(self.plan.model_id, self.day, unit), table, table.schema, stamp
             )
+
+
+def parts_of(store: StoreLayout, model_id: str) -> UPath:
+    """Directory of a model's units: what kills one model's workers may do another's no harm."""
+    return store.parts(f"{STEP}-{model_id}")
 
 
 def _whole(image: Decoded) -> list[Region] | RejectedImageError:

@@ -6,7 +6,7 @@ from typing import Any
 
 from upath import UPath
 
-from autotag.errors import RejectedImageError, RetryableError
+from autotag.errors import MissingInputError, RejectedImageError, RetryableError
 from autotag.pipeline.contact_sheet import THUMBNAIL_PX
 from autotag.pipeline.contact_sheet_type import printable
 from autotag.pipeline.html_pages import html_template, jpeg_uri
@@ -53,7 +53,8 @@ def _card(hit: StoreHit, limits: ImageLimits) -> dict[str, Any]:
 
 def _picture(hit: StoreHit, limits: ImageLimits) -> bytes:
     file = UPath(hit.file)
-    if not file.parent.exists():
-        raise RejectedImageError("read", "its folder is gone")
-    data = read_file(file.parent, file.name, hit.media_id)
+    try:
+        data = read_file(file.parent, file.name, hit.media_id)
+    except MissingInputError as error:
+        raise RejectedImageError("read", "its folder is gone") from error
     return small_jpeg(decode_small(data, limits, THUMBNAIL_PX).pixels, THUMBNAIL_PX)

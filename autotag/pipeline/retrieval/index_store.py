@@ -12,8 +12,8 @@ from upath import UPath
 from autotag.domain.counts import StepCounts
 from autotag.domain.store_schemas import STORE_MAPPING
 from autotag.errors import CorruptIndexError, MissingInputError
-from autotag.pipeline.retrieval.embed_store import read_manifest
 from autotag.pipeline.retrieval.latest_vectors import LatestVectors, latest_vectors
+from autotag.pipeline.retrieval.store_manifest import read_manifest
 from autotag.pipeline.retrieval.units import store_lock
 from autotag.pipeline.retrieval.vector_parts import vector_parts
 from autotag.reference.build import BuildOptions, BuiltIndex, build_index
@@ -24,8 +24,9 @@ from autotag.storage.fingerprints import fingerprint
 from autotag.storage.locks import held
 from autotag.storage.release_publishing import prune, publish
 from autotag.storage.releases import MARKER, current, version_name
+from autotag.storage.scratch import scratch_directory
 from autotag.storage.store_layout import StoreLayout
-from autotag.storage.tables import Stamp, read_schema, scratch_directory, write_table
+from autotag.storage.tables import Stamp, read_schema, write_table
 
 MAPPING_GROUP_ROWS = 4096
 """A look-up of a hit reads one row group."""

@@ -10,7 +10,7 @@ from upath import UPath
 
 from autotag.domain.arrow_columns import is_in
 from autotag.domain.vectors import vectors_from_arrow
-from autotag.pipeline.retrieval.vector_parts import made_by_model
+from autotag.pipeline.retrieval.vector_parts import MADE_BY, made_by_model
 from autotag.storage.tables import iter_batches
 
 _BATCH_ROWS = 65_536
@@ -41,7 +41,8 @@ class LatestVectors:
             wanted, first = row[part == number], 0
             if not len(wanted):
                 continue
-            for batch in iter_batches(path, ["embedding"], check=made_by_model(path, self.model_id)):
+            check = made_by_model(path, self.model_id)
+            for batch in iter_batches(path, ["embedding"], check=check, made_by=MADE_BY):
                 inside = wanted[(wanted >= first) & (wanted < first + batch.num_rows)] - first
                 first += batch.num_rows
                 if len(inside):
@@ -70,7 +71,7 @@ def latest_vectors(parts: list[UPath], model_id: str, media_ids: pa.ChunkedArray
 
 def _rows_of(path: UPath, number: int, model_id: str) -> pa.Table:
     columns, check = ["media_id", "embedded_at"], made_by_model(path, model_id)
-    batches = list(iter_batches(path, columns, _BATCH_ROWS, check))
+    batches = list(iter_batches(path, columns, _BATCH_ROWS, check, made_by=MADE_BY))
     table = pa.Table.from_batches(batches)
     return table.append_column("part", pa.array(np.full(table.num_rows, number, np.int32))).append_column(
         "row", pa.array(np.arange(table.num_rows, dtype=np.int64))

@@ -148,15 +148,20 @@ def _commit(worker: LookAtFilesWorker, files: pa.Table, rejects: pa.Table, count
         )
     rejects = pa.concat_tables([rejects, copies]).sort_by("key")
     state = fingerprint(files=_content(files), rejects=_content(rejects), limits=str(worker.limits))
-    stamp = read_stamp(store.manifest)
-    if stamp is not None and stamp.fingerprint == state:
+    extra = {"counts": counts.to_record(), "state": state}
+    if all(_state_of(path) == state for path in (store.files, store.rejects, store.manifest)):
         counts.resumed = 1
         return
-    extra = {"counts": counts.to_record()}
     limits = limits_fingerprint(worker.limits)
     write_table(store.files, files, STORE_FILES, Stamp("store_files", "", limits, extra))
     write_table(store.rejects, rejects, REJECTS, Stamp("store_rejects", "", state, extra))
     write_table(store.manifest, images, STORE_IMAGES, Stamp("store_images", "", state, extra))
+
+
+def _state_of(path: UPath) -> object:
+    """Which state a table is of: a command that was killed between two leaves them of two."""
+    stamp = read_stamp(path)
+    return stamp.extra.get("state") if stamp is not None else None
 
 
 def _content(table: pa.Table) -> str:

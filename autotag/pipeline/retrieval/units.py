@@ -1,5 +1,6 @@
 """Work on a store in units: what a unit has to do lies in a table of its own, which its worker reads."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 from upath import UPath
 
+from autotag.domain.arrow_columns import is_in
 from autotag.domain.schemas import REJECTS
 from autotag.errors import RejectedImageError
 from autotag.storage.fingerprints import fingerprint
@@ -74,7 +76,7 @@ def cut_units(directory: UPath, table: pa.Table, size: int) -> list[str]:
 
     Args:
         directory: of the step's units.
-        table: what is to be done, with a column `file`.
+        table: what is to be done, with a column `file` that names each row.
         size: most rows of a new unit.
     """
     units, rest = _units_left(directory, table)
@@ -88,16 +90,31 @@ def cut_units(directory: UPath, table: pa.Table, size: int) -> list[str]:
 
 def _units_left(directory: UPath, table: pa.Table) -> tuple[list[str], pa.Table]:
     """Units that a killed command left and that are still to be done, and the rows that are in none of them, by file."""
+    left = _todo_left(directory, table.schema.names)
+    if not left:
+        return [], table.sort_by("file")
+    rows = pa.concat_tables([files.append_column("unit", _same(unit, files)) for unit, files in left.items()])
+    # All of them in one join: there may be a thousand units, and each would go through the whole table.
+    waiting = Counter(rows.join(table, table.schema.names, join_type="left semi")["unit"].to_pylist())
     units: list[str] = []
-    for path in sorted(directory.glob(f"*{_TODO}"), key=str) if directory.is_dir() else ():
-        rows, names = read_table(path), table.schema.names
-        if (
-            rows.schema.names == names
-            and table.join(rows, names, join_type="left semi").num_rows == rows.num_rows
-        ):
-            units.append(path.name.removesuffix(_TODO))
-            table = table.join(rows, names, join_type="left anti")
-    return units, table.sort_by("file")
+    taken: set[str] = set()
+    for unit, todo in left.items():
+        files = todo["file"].to_pylist()
+        if waiting[unit] == len(files) and taken.isdisjoint(files):
+            units.append(unit)
+            taken.update(files)
+    return units, table.filter(pa.array(~is_in(table["file"], list(taken)))).sort_by("file")
+
+
+def _todo_left(directory: UPath, columns: Sequence[str]) -> dict[str, pa.Table]:
+    """What units that lie there had to do, by their names, in order."""
+    paths = sorted(directory.glob(f"*{_TODO}"), key=str) if directory.is_dir() else []
+    found = {path.name.removesuffix(_TODO): read_table(path) for path in paths}
+    return {unit: rows for unit, rows in found.items() if rows.schema.names == list(columns)}
+
+
+def _same(unit: str, rows: pa.Table) -> pa.Array:
+    return pa.array([unit] * rows.num_rows, pa.string())
 
 
 def reject_table(rejects: Sequence[tuple[str, RejectedImageError]]) -> pa.Table:

@@ -11,7 +11,9 @@ from autotag.storage.store_layout import StoreLayout
 from autotag.storage.tables import Stamp, iter_batches
 
 MADE_BY = "its vectors with `autotag embed --store`"
+"""Of a table that is gone or damaged."""
 
+_BATCH_ROWS = 65_536
 _DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
 
 
@@ -38,7 +40,8 @@ def embedded_media(store: StoreLayout, model_id: str) -> pa.Array:
     """
     found = [pa.array([], pa.string())]
     for path in vector_parts(store, model_id):
-        for batch in iter_batches(path, ["media_id"], 65_536, made_by_model(path, model_id)):
+        check = made_by_model(path, model_id)
+        for batch in iter_batches(path, ["media_id"], _BATCH_ROWS, check, made_by=MADE_BY):
             found.append(batch.column(0))
     return pa.chunked_array(found).unique()
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from upath import UPath
 
 from autotag.domain.schemas import REVIEW_EXPORT
-from autotag.storage.layout import FolderTables
+from autotag.storage.folder_tables import FolderTables
 from autotag.storage.removal import remove_file
 from autotag.storage.tables import Stamp, read_stamp, read_table, write_bytes, write_table
 

@@ -14,7 +14,7 @@ from autotag.review.sidecars.place import DiskFullError, FoundSidecar, SidecarPl
 from autotag.review.sidecars.plan import MERGED, NEW, REJECTED, UNCHANGED, PlannedSidecar, SidecarPlaces
 from autotag.review.sidecars.runs import SidecarEntry, SidecarRun
 from autotag.storage.roots import make_directory
-from autotag.storage.tables import scratch_directory
+from autotag.storage.scratch import scratch_directory
 
 Reached = Callable[[int, int], None]
 """Takes how many images are done, and of how many."""

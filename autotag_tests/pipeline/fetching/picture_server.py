@@ -108,6 +108,10 @@ def _answer(handler: BaseHTTPRequestHandler, served: PictureServer) -> None:
         return _send(handler, 200, b"<html>no picture</html>", **{"Content-Type": "image/jpeg"})
     if kind == "forbidden":
         return _send(handler, 200, picture(1), **{"X-Robots-Tag": "noai, noimageai"})
+    if kind == "forbids":
+        return _send(handler, 200, picture(1), **{"X-Robots-Tag": "noai", "x-robots-tag": "max-snippet: 20"})
+    if kind == "accent":  # as many servers write it: UTF-8
+        return _send(handler, 302, b"", Location="/café".encode().decode("latin-1"))
     if kind == "packed":
         return _send(handler, 200, b"\x1f\x8b", **{"Content-Encoding": "gzip"})
     if kind == "large":

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from autotag.errors import RejectedImageError
-from autotag.pipeline.fetching.download import Downloader, DownloadLimits, PassingFailureError
+from autotag.pipeline.fetching.answers import PassingFailureError
+from autotag.pipeline.fetching.download import Downloader, DownloadLimits
 from autotag_tests.conftest import picture
 from autotag_tests.pipeline.fetching.picture_server import PictureServer
 
@@ -40,6 +41,28 @@ def test_redirects_are_followed(server: PictureServer, downloader: Make) -> None
     assert downloader().fetch(server.url("to/to/to/picture/3")) == picture(3)
 
 
+def test_a_redirect_in_letters_of_utf8_leads_where_it_says(server: PictureServer, downloader: Make) -> None:
+    with pytest.raises(RejectedImageError, match="404"):
+        downloader().fetch(server.url("accent"))
+    assert server.asked["/caf%C3%A9"] == 1
+
+
+def test_what_is_stopped_ends_soon_however_slow_the_server_and_is_not_tried_again(
+    server: PictureServer, downloader: Make
+) -> None:
+    one = downloader(timeout_s=0.5, total_s=20.0)
+    paths = ("drip", "headers", "silent")
+    with ThreadPoolExecutor(len(paths)) as pool:
+        waiting = [pool.submit(one.fetch, server.url(path)) for path in paths]
+        while server.asked.total() < len(paths):
+            time.sleep(0.01)
+        started = time.monotonic()
+        one.stop()
+        assert all(isinstance(each.exception(15), PassingFailureError) for each in waiting)
+    assert time.monotonic() - started < 5
+    assert server.asked.total() == len(paths)
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [
@@ -48,6 +71,7 @@ def test_redirects_are_followed(server: PictureServer, downloader: Make) -> None
         ("large", "40,000 bytes"),
         ("endless", "more than the 20,000 bytes"),
         ("forbidden", "X-Robots-Tag"),
+        ("forbids", "X-Robots-Tag"),
         ("packed", "compressed"),
         ("away/file:___etc_passwd", "no http"),
         ("away/ftp:__127.0.0.1_x", "no http"),

@@ -1,5 +1,7 @@
 import tarfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +259,21 @@ def test_lists_that_cannot_be_read_are_told(tmp_path: Path, fetch: Fetch) -> Non
     pq.write_table(pa.table({"url": ["x"], "tags": ["not a list"]}), tmp_path / "t.parquet")
     with pytest.raises(PermanentError, match="tags"):
         read_url_list(UPath(tmp_path / "t.parquet"), UrlColumns())
+
+
+def test_an_interruption_does_not_wait_for_slow_servers(
+    server: PictureServer, plan: PipelinePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        while server.asked.total() < 2:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch_shard, "as_completed", interrupted)
+    pq.write_table(pa.table({"url": [server.url("drip"), server.url("headers")]}), tmp_path / "urls.parquet")
+    urls = read_url_list(UPath(tmp_path / "urls.parquet"), UrlColumns())
+    limits = DownloadLimits(20_000, timeout_s=1.0, total_s=10.0, attempts=2, allow_private=True)
+    started = time.monotonic()
+    with closing(Downloader(limits)) as downloader, pytest.raises(KeyboardInterrupt):
+        fetch_list(ShardFetcher(plan.layout, downloader, plan.limits), urls, 4)
+    assert time.monotonic() - started < 8

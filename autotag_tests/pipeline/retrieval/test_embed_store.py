@@ -6,12 +6,14 @@ import pyarrow.dataset as ds
 import pytest
 from upath import UPath
 
+from autotag.domain.counts import StepCounts
 from autotag.domain.vectors import vectors_from_arrow
 from autotag.errors import MissingInputError, ModelMismatchError, PermanentError
 from autotag.models.fakes import FakeEmbedder, magic_image
 from autotag.pipeline.retrieval import embed_store as steps
 from autotag.pipeline.retrieval import embed_worker
 from autotag.pipeline.retrieval.embed_worker import StoreEmbedWorker
+from autotag.storage.attempts import AttemptJournal
 from autotag.storage.images import decode_image
 from autotag.storage.tables import read_table
 from autotag_tests.conftest import encoded, picture
@@ -152,3 +154,37 @@ def test_units_that_are_done_stay_when_another_fails(
     assert (counts.made, counts.reused) == (6, 4)
     assert store.vectors() == media(store)
     assert not store.layout.parts("embed").exists()
+
+
+def test_what_killed_the_workers_of_one_model_is_tried_by_another(
+    store: TestStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.some(2)
+    store.manifest()
+
+    def given_up(self: StoreEmbedWorker, unit: str) -> StepCounts:
+        todo = read_table(self._files(unit).todo)["file"].to_pylist()
+        for _ in range(self.plan.max_attempts):
+            AttemptJournal(self.journal(unit), unit, self.plan.max_attempts).take(todo[:1], 0, 2)
+            self.note_death(unit)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreEmbedWorker, "__call__", given_up)
+        with pytest.raises(KeyboardInterrupt):
+            store.embed()
+    other = TestStore(store.here, store.settings_file, "turned_fake")
+    counts = other.embed()
+    assert (counts.made, counts.rejected) == (2, 0)
+
+
+@pytest.mark.parametrize("step", ["embed", "index"])
+def test_damaged_vectors_are_told_with_what_makes_them_again(store: TestStore, step: str) -> None:
+    store.some(2)
+    store.manifest()
+    store.embed()
+    store.parts()[0].write_bytes(b"damaged")
+    with pytest.raises(PermanentError, match=r"delete it and .*autotag embed --store"):
+        getattr(store, step)()
+    store.parts()[0].unlink()
+    assert store.embed().made == 2

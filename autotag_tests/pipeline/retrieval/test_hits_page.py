@@ -1,6 +1,7 @@
 import base64
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,5 @@ def test_a_file_that_is_gone_or_changed_has_the_reason_for_a_picture(store: Test
     assert len(re.findall("data:image/jpeg", text)) == 1
     assert "No such file" in text
     assert "was changed" in text
+    shutil.rmtree(store.images)
+    assert page("red").count("its folder is gone") == 3

@@ -10,6 +10,7 @@ from autotag.pipeline.retrieval import look_at_files, make_manifest
 from autotag.pipeline.retrieval.units import store_lock
 from autotag.storage import locks
 from autotag.storage.locks import held
+from autotag.storage.tables import read_table
 from autotag_tests.conftest import bomb, picture, snapshot
 from autotag_tests.pipeline.retrieval.stores import TestStore
 
@@ -192,3 +193,29 @@ def test_two_commands_do_not_work_on_a_store_at_once(
     monkeypatch.setattr(locks, "PATIENCE_S", 0.1)
     with held(store_lock(store.layout)), pytest.raises(InUseError, match="store"):
         store.manifest()
+
+
+def test_killed_between_its_tables_it_notices_also_where_the_images_are_as_before(
+    store: TestStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.some(2)
+    store.manifest()
+    write = make_manifest.write_table
+
+    def killed(path, *rest):
+        if path == store.layout.rejects:
+            raise KeyboardInterrupt
+        write(path, *rest)
+
+    fleeting = store.put("fleeting.png", picture(70))
+    with monkeypatch.context() as patch:
+        patch.setattr(make_manifest, "write_table", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.manifest()
+    fleeting.unlink()
+    store.manifest()
+    (store.here / "elsewhere").mkdir()
+    (store.here / "elsewhere" / "a.png").write_bytes(picture(71))
+    store.manifest(store.here / "elsewhere")
+    files = read_table(store.layout.manifest)["file"].to_pylist()
+    assert [Path(file).name for file in files] == ["a.png", "p0000.png", "p0001.png"]

@@ -54,3 +54,11 @@ def test_units_of_a_killed_command_stay_as_they_were(tmp_path: Path) -> None:
     assert again[0] == second
     assert first not in again
     assert files_of(here, again) == [["d", "e"], ["a", "f"]]
+
+
+def test_of_units_left_that_share_a_row_one_is_gone_on_with(tmp_path: Path) -> None:
+    here = UPath(tmp_path / "parts")
+    cut_units(here, names("a", "b"), 2)
+    cut_units(here, names("b", "c"), 2)  # a was gone for a while
+    again = files_of(here, cut_units(here, names("a", "b", "c"), 2))
+    assert sorted(name for files in again for name in files) == ["a", "b", "c"]
