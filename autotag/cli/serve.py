@@ -41,6 +41,7 @@ def serve(
     if not as_json:
         _say("opening the catalog and the models ...")
     from autotag.serving.api.run import serve as serve_api
+    from autotag.serving.leaving import leave
 
     url = url_to_use(where.host, where.port)
 
@@ -58,6 +59,7 @@ def serve(
     serve_api(session.settings, keys, log=log, told=tell)
     if not as_json:
         _say("stopped")
+    leave(0)
 
 
 def url_to_use(host: str, port: int) -> str:

@@ -139,6 +139,16 @@ def test_it_says_where_it_is_and_ends_in_good_order(settings_file: Path, number:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 0.6, 1.0, 1.5, 2.0])
+def test_told_to_stop_while_it_warms_up_it_ends_in_good_order(settings_file: Path, after_s: float) -> None:
+    with Serving(settings_file) as serving:
+        for _ in range(4):
+            serving.line()
+        time.sleep(after_s)
+        assert serving.end(signal.SIGTERM) == (0, "stopped\n", "")
+
+
+@pytest.mark.slow
 def test_scripts_get_one_object_and_a_log_of_requests_where_they_ask_for_it(settings_file: Path) -> None:
     with Serving(settings_file, "--json", "--log") as serving:
         told = json.loads(serving.line())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streamlit.web.cli import main
 
+from autotag.serving.leaving import leave
 from autotag.serving.studio import warm_up
 
 NEEDED = (
@@ -33,4 +34,7 @@ if __name__ == "__main__":
     # A step of the page sets fields that have a default, which Streamlit would warn of in the terminal.
     flags += ["--global.disableWidgetStateDuplicationWarning", "true"]
     sys.argv = ["streamlit", "run", str(Path(__file__).parent / "app.py"), *flags, "--", config]
-    main(prog_name="streamlit")
+    try:
+        main(prog_name="streamlit")
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else int(end.code is not None))
