@@ -308,6 +308,11 @@ class Serve(Section):
     max_waiting: int = Field(
         default=256, ge=1, description="requests waiting for a model; more are told to come back (503)"
     )
+    upload_threads: int = Field(
+        default=0,
+        ge=0,
+        description="cores for the models that take images in; 0: all but one, which is left to those who search",
+    )
     false_alarms: float = Field(
         default=0.05,
         gt=0,

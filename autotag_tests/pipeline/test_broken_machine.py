@@ -22,9 +22,9 @@ from autotag.pipeline.locked_shards import locked
 from autotag.pipeline.make_thumbnails import ThumbnailsWorker
 from autotag.pipeline.plan import PipelinePlan
 from autotag.pipeline.read_source_images import SourceImagesWorker
-from autotag.pipeline.retrieval import embed_worker, look_at_files
+from autotag.pipeline.retrieval import look_at_files
 from autotag.pipeline.retrieval.embed_store import TODO_COLUMNS, read_manifest
-from autotag.pipeline.retrieval.embed_worker import StoreEmbedWorker
+from autotag.pipeline.retrieval.embed_worker import StoreEmbedWorker, parts_of
 from autotag.pipeline.retrieval.listing import Listing, listed_files
 from autotag.pipeline.retrieval.look_at_files import LookAtFilesWorker
 from autotag.pipeline.retrieval.make_manifest import make_manifest
@@ -128,7 +128,7 @@ class Kitchen:
         self._folder(images)
         make_manifest(self._looker, [self.plan.layout.folder("f")])
         todo = read_manifest(self._store).select(TODO_COLUMNS)
-        unit = cut_units(self._store.parts(embed_worker.STEP), todo, MOST_FILES)[0]
+        unit = cut_units(parts_of(self._store, self.plan.model_id), todo, MOST_FILES)[0]
         worker = StoreEmbedWorker(self.plan, self._store, "2026-01-31")
         return Case(worker, unit, (FakeEmbedder, "embed_images"))
 

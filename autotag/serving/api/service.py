@@ -158,9 +158,7 @@ def open_service(settings: Settings, models: ModelService | None = None) -> Sear
         CatalogUnavailableError: the catalog's store does not answer.
         CorruptIndexError: the archive's index is not the one that was released.
     """
-    # Uploads leave one core to queries.
-    cores = settings.ray.num_cpus or os.cpu_count() or 1
-    plan = in_process_plan(plan_of(settings), max(1, cores - 1))
+    plan = in_process_plan(plan_of(settings), upload_threads(settings))
     if models is not None:
         _refuse_other_models(models, plan)
     metrics, tag_vote = Metrics(), TagVote.open(plan, settings)
@@ -176,6 +174,12 @@ def open_service(settings: Settings, models: ModelService | None = None) -> Sear
         ingest = Ingest(settings, plan.layout, catalog, models, metrics)
         undo.pop_all()
     return SearchService(settings, plan, catalog, search, archive, models, metrics, ingest)
+
+
+def upload_threads(settings: Settings) -> int:
+    """Threads of the models that take images in: unless the settings say how many, one core is left to queries."""
+    cores = settings.ray.num_cpus or os.cpu_count() or 1
+    return settings.serve.upload_threads or max(1, cores - 1)
 
 
 def _refuse_other_models(models: ModelService, plan: PipelinePlan) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from autotag.errors import CatalogUnavailableError, ModelMismatchError, OverloadedError
 from autotag.pipeline.plan import PipelinePlan
-from autotag.serving.api.service import LOADING, SearchService, open_service
+from autotag.serving.api.service import LOADING, SearchService, open_service, upload_threads
 from autotag.settings import Settings
 from autotag_tests.conftest import Archive, Folders
 from autotag_tests.pipeline.reference_steps import build, colour_shard
@@ -94,6 +94,17 @@ def test_the_archive_is_there_once_an_index_is_released(
     assert again.searching("reference") is again.archive
     assert again.searching("catalog") is again.search
     again.close(5)
+
+
+@pytest.mark.parametrize(
+    ("cores", "asked", "threads"), [(1, 0, 1), (2, 0, 1), (8, 0, 7), (2, 2, 2), (8, 3, 3)]
+)
+def test_models_that_take_images_in_leave_a_core_to_queries_unless_the_settings_say_otherwise(
+    settings: Settings, cores: int, asked: int, threads: int
+) -> None:
+    said = {"ray": settings.ray.model_copy(update={"num_cpus": cores})}
+    said |= {"serve": settings.serve.model_copy(update={"upload_threads": asked})}
+    assert upload_threads(settings.model_copy(update=said)) == threads
 
 
 def test_closed_models_take_nothing(service: SearchService) -> None:
