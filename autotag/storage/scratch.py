@@ -27,7 +27,11 @@ def _prefix() -> str:
 
 def _remove_stale() -> None:
     ours = re.compile(re.escape(_prefix()) + r"(\d{1,9})\.\w+")
-    for entry in os.scandir(tempfile.gettempdir()):
+    try:
+        entries = [*os.scandir(tempfile.gettempdir())]
+    except PermissionError:  # a place where one may make files and not look for others'
+        return
+    for entry in entries:
         match = ours.fullmatch(entry.name)
         if match and _is_mine(Path(entry.path)) and not is_writing(int(match[1]), Path(entry.path)):
             shutil.rmtree(entry.path, ignore_errors=True)

@@ -55,6 +55,8 @@ class OpenSearchDouble:
         """How the paths of these end."""
         self.delay_s = 0.0
         self.failed_shards = 0
+        self.slow_writes = 0
+        """This many requests that let nobody write end before the writes that are under way."""
         self.meanwhile: Callable[[], object] | None = None
         """Called once, before the next bulk request is worked on: what somebody else does just then."""
         self._lock = threading.RLock()
@@ -176,7 +178,9 @@ class OpenSearchDouble:
         index = self.index(name)
         was_blocked, index.is_blocked = index.is_blocked, True
         blocked = [] if was_blocked else [{"name": index.name, "blocked": True}]
-        return 200, {"acknowledged": True, "shards_acknowledged": bool(blocked), "indices": blocked}
+        has_waited = bool(blocked) and not self.slow_writes
+        self.slow_writes -= bool(blocked) and not has_waited
+        return 200, {"acknowledged": True, "shards_acknowledged": has_waited, "indices": blocked}
 
     def _put_settings(self, name: str, body: Any, params: dict[str, str]) -> Answer:
         if body != {"index.blocks.write": None}:
@@ -194,10 +198,13 @@ class OpenSearchDouble:
             each: {
                 "aliases": {key: {} for key in named[each]},
                 "mappings": self.indices[each].mappings,
-                "settings": {"index": self.indices[each].settings},
+                "settings": {"index": self.indices[each].settings | self._blocks_of(each)},
             }
             for each in fnmatch.filter(self.indices, pattern)
         }
+
+    def _blocks_of(self, name: str) -> dict[str, Any]:
+        return {"blocks": {"write": "true"}} if self.indices[name].is_blocked else {}
 
     def _get_mapping(self, name: str, body: Any, params: dict[str, str]) -> Answer:
         index = self.index(name)

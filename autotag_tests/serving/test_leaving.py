@@ -58,3 +58,15 @@ def test_a_reader_that_has_gone_changes_nothing() -> None:
     process.stdout.close()
     process.stdin.close()
     assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("end", ["leave(0)", "sys.exit(0)"])
+def test_what_is_to_be_put_away_is_put_away_once(end: str) -> None:
+    script = (
+        "import sys; from autotag.serving.leaving import at_leaving, leave;"
+        f" at_leaving.callback(print, 'away'); print('said'); {end}"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout == "said\naway\n"

@@ -67,3 +67,19 @@ def test_a_link_of_such_a_name_is_not_followed(here: Path) -> None:
     left.symlink_to(mine)
     with scratch_directory():
         assert (mine / "index.faiss").is_file()
+
+
+def test_where_nobody_may_look_around_it_is_made_all_the_same(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = os.scandir
+
+    def scandir(place: str | int) -> object:
+        if place == str(here):
+            raise PermissionError
+        return look(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with scratch_directory() as directory:
+        assert directory.is_dir()
+    assert not directory.exists()

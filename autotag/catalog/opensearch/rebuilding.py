@@ -5,7 +5,7 @@ The alias moves in one request, so that searches go from all of the old index to
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -57,7 +57,7 @@ def rebuild(
 
     Raises:
         CatalogUnavailableError: the cluster does not answer.
-        PermanentError: the server refuses an image, or somebody took the new index away while it was filled.
+        PermanentError: the server refuses an image, or another rebuild took the new index away, or let writes in, meanwhile.
     """
     calls = connect(settings.url, settings.timeout_s)
     try:
@@ -83,6 +83,8 @@ def _replace(
         if old is not None:
             _refuse_writes(calls, old)
         images = _fill(calls, new, dim, batches)
+        if old is not None:
+            _check_nobody_wrote(calls, old)
         move_alias(calls, alias, new, old)
     except BaseException:
         _give_up(calls, alias, new, old)
@@ -116,20 +118,14 @@ def _give_up(calls: Calls, alias: str, new: str, old: str | None) -> None:
 
 def _refuse_writes(calls: Calls, index: str) -> None:
     """Let nobody write to an index, and searches see all that was written; who tries to write is told to do so later."""
+    is_first = True
 
     def attempt() -> None:
-        # Of the server's two ways the one that waits for writes that are under way.
-        answer = calls.write_once(
-            lambda timeout_s: calls.client.indices.add_block(
-                index=index, block="write", params={"request_timeout": timeout_s}
-            )
-        )
-        if answer.get("indices") and not answer.get(
-            "shards_acknowledged"
-        ):  # it names none that refused already
-            raise CatalogUnavailableError(
-                f"the index {index} on {calls.place} is still being written to; try again"
-            )
+        nonlocal is_first
+        if not is_first:  # it may be blocked by now: then the server would wait for no write
+            calls.write_once(_unblocking(calls, index))
+        is_first = False
+        _block_writes(calls, index)
 
     calls.persist(attempt)
     calls.write(
@@ -139,12 +135,40 @@ def _refuse_writes(calls: Calls, index: str) -> None:
     )
 
 
+def _block_writes(calls: Calls, index: str) -> None:
+    """Of the server's two ways the one that waits for writes that are under way."""
+    answer = calls.write_once(
+        lambda timeout_s: calls.client.indices.add_block(
+            index=index, block="write", params={"request_timeout": timeout_s}
+        )
+    )
+    # An index that was blocked already, as by a rebuild that was killed, is not named.
+    if answer.get("indices") and not answer.get("shards_acknowledged"):
+        raise CatalogUnavailableError(
+            f"the index {index} on {calls.place} is still being written to; try again"
+        )
+
+
+def _check_nobody_wrote(calls: Calls, index: str) -> None:
+    """See that the index refuses writes still: another rebuild that failed meanwhile let them in again."""
+    found: dict[str, Any] = calls.read(
+        lambda timeout_s: calls.client.indices.get(index=index, params={"request_timeout": timeout_s})
+    )
+    if str(found[index]["settings"]["index"].get("blocks", {}).get("write")) != "true":
+        raise PermanentError(
+            f"the index {index} on {calls.place} was written to while it was rebuilt: another rebuild that failed has let"
+            " writes in again; run the rebuild again, alone"
+        )
+
+
 def _allow_writes(calls: Calls, index: str) -> None:
     """Let everybody write to an index again, unless it is gone: another rebuild may have been faster."""
-    calls.write(
-        lambda timeout_s: calls.client.indices.put_settings(
-            index=index, body={"index.blocks.write": None}, params=_even_if_gone(timeout_s)
-        )
+    calls.write(_unblocking(calls, index))
+
+
+def _unblocking(calls: Calls, index: str) -> Callable[[float], Any]:
+    return lambda timeout_s: calls.client.indices.put_settings(
+        index=index, body={"index.blocks.write": None}, params=_even_if_gone(timeout_s)
     )
 
 

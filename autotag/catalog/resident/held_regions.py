@@ -59,10 +59,11 @@ class HeldRegions:
         return self._columns.gone > _MOST_GONE * len(self._columns.facts) or self._vectors.should_learn()
 
     def changes(self, there: Editions) -> tuple[list[str], Editions]:
-        """Ids of the images whose editions are not among these, and of these the ones that are not in memory."""
+        """Ids of the images whose editions are not among these, and of these the ones that are not in memory, in their order."""
         known, is_there = self._columns.editions.rows, self._columns.is_there.rows
         left = np.flatnonzero(is_there & ~np.isin(known, there)).tolist()
-        return [self._columns.facts[each].image_id for each in left], np.setdiff1d(there, known[is_there])
+        new = there[~np.isin(there, known[is_there])]
+        return [self._columns.facts[each].image_id for each in left], new
 
     def search(
         self, vector: Vectors, k: int, sought: Sought, where: CatalogFilter | None

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import numpy as np
 
 from autotag.catalog.protocol import CatalogHit, Sought, TagCount, Vectors
-from autotag.catalog.resident.followed_store import Change, Editions, FollowedStore
+from autotag.catalog.resident.followed_store import Change, FollowedStore
 from autotag.catalog.resident.held_regions import HeldRegions
 from autotag.catalog.resident.shared_lock import SharedLock
 from autotag.domain.catalog_entries import CatalogImage
 from autotag.domain.catalog_filters import CatalogFilter
-from autotag.errors import CatalogUnavailableError
+from autotag.errors import AutotagError, CatalogUnavailableError
 
 _UNKNOWN = -math.inf
 """When the store was looked at, where what is in memory may be anything."""
@@ -156,7 +156,7 @@ class ResidentRegions:
             if self._store.changed() or self._looked_at_s == _UNKNOWN:
                 self._is_outgrown = self._is_too_much(self._store.regions())
                 if not self._is_outgrown:
-                    self._follow(self._store.editions(), own)
+                    self._follow(own)
         except BaseException as error:
             self._looked_at_s = _UNKNOWN
             if isinstance(error, CatalogUnavailableError):
@@ -164,14 +164,17 @@ class ResidentRegions:
             raise
         self._looked_at_s = time.monotonic()
 
-    def _follow(self, there: Editions, own: Change | None) -> None:
-        """Bring memory to a state of the store; of one that has much that is new, only what this process wrote, for now."""
-        left, new = self._held.changes(there)
+    def _follow(self, own: Change | None) -> None:
+        """Bring memory to the store's state; where much is new there, only to what this process wrote, for now."""
+        left, new = self._held.changes(self._store.editions())
         if self._looked_at_s == _UNKNOWN and (len(new) > AT_ONCE or not len(self._held)):
-            self._put(self._read(self._store, there))
+            fresh = HeldRegions(self._dim)
+            self._read(self._store, fresh)
+            fresh.learn_where_it_pays()
+            self._put(fresh)
             return
-        if len(new) > AT_ONCE:
-            self._is_behind = True
+        self._is_behind = len(new) > AT_ONCE
+        if self._is_behind:
             left = [*own.gone] if own else []
             new = np.intersect1d(new, np.asarray(own.editions if own else (), np.int64))
         read = [*self._store.images(new)]
@@ -191,8 +194,9 @@ class ResidentRegions:
         if self._following.acquire(blocking=False):  # who follows just now will come here, too
             try:
                 if not self._is_renewing() and not self._is_closed.is_set():
-                    self._renewal = threading.Thread(target=self._renew, name="catalog-renewal", daemon=True)
-                    self._renewal.start()
+                    renewal = threading.Thread(target=self._renew, name="catalog-renewal", daemon=True)
+                    renewal.start()
+                    self._renewal = renewal  # not before: `close` joins it, which takes one that was started
             finally:
                 self._following.release()
 
@@ -202,33 +206,45 @@ class ResidentRegions:
     def _renew(self) -> None:
         self._not_before_s = time.monotonic() + PAUSE_S
         try:
-            store = self._store.apart()
-            store.changed()
-            fresh = self._read(store, store.editions())
+            store, fresh, came = self._store.apart(), HeldRegions(self._dim), math.inf
+            while came > AT_ONCE:  # what comes while it is read may be much, too
+                store.changed()
+                if self._is_too_much(store.regions()):
+                    return  # who looks next finds that, too
+                came = self._read(store, fresh)
+            fresh.learn_where_it_pays()
             with self._following:
-                self._store.changed()
-                left, new = fresh.changes(self._store.editions())  # what came while the rest was read
-                fresh.drop(left)
-                for editions, images in self._store.images(new):
-                    fresh.add(editions, images)
-                self._put(fresh)
-                self._not_before_s = -math.inf
-        except CatalogUnavailableError as error:
-            if self._is_behind:
-                self._looked_at_s = _UNKNOWN  # who asks next waits for what is new, or is told
+                self._end_renewal(fresh)
+        except (AutotagError, MemoryError) as error:
+            with self._following:
+                if self._is_behind:
+                    self._looked_at_s = _UNKNOWN  # who asks next waits for what is new, or is told
             if not self._is_closed.is_set():
                 _log.warning("The catalog in memory could not be renewed; it is tried again: %s", error)
 
-    def _read(self, store: FollowedStore, there: Editions) -> HeldRegions:
-        """All images of a state."""
-        held = HeldRegions(self._dim)
-        held.reserve(store.regions())
-        for editions, images in store.images(there):
+    def _end_renewal(self, fresh: HeldRegions) -> None:
+        try:
+            self._store.changed()
+            self._is_outgrown = self._is_too_much(self._store.regions())
+            if not self._is_outgrown:
+                self._read(self._store, fresh)
+                self._put(fresh)
+                self._not_before_s = -math.inf
+        except BaseException:
+            self._looked_at_s = _UNKNOWN  # the store has moved on, and memory has not
+            raise
+
+    def _read(self, store: FollowedStore, held: HeldRegions) -> int:
+        """Bring regions that nobody searches yet to a store's state; how many images came."""
+        left, new = held.changes(store.editions())
+        held.drop(left)
+        if not len(held):
+            held.reserve(store.regions())
+        for editions, images in store.images(new):
             if self._is_closed.is_set():
                 raise CatalogUnavailableError("the catalog was closed while it was read; open it again")
             held.add(editions, images)
-        held.learn_where_it_pays()
-        return held
+        return len(new)
 
     def _put(self, held: HeldRegions) -> None:
         with self._lock.alone():

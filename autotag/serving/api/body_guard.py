@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Collection
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from autotag.serving.api.problems import ProblemError
@@ -14,7 +14,6 @@ WORDS_BYTES = 1 << 20
 
 FORM_BYTES = 1 << 20
 """What a form may hold beside its file."""
-
 
 _DIGITS = 18
 """Of a length that somebody may mean; far longer ones are no numbers to Python."""
@@ -44,7 +43,7 @@ class BodyGuard:
         most = self._max_upload_bytes + FORM_BYTES if is_upload else WORDS_BYTES
         watched = _WatchedBody(receive, most, None if is_upload else self._timeout_s)
         watched.is_too_long = _is_more(Headers(scope=scope).get("content-length", ""), most)
-        await self._app(scope, watched.receive, send)
+        await self._app(scope, watched.receive, _closing(send) if watched.is_too_long else send)
 
 
 class _WatchedBody:
@@ -84,6 +83,17 @@ class _WatchedBody:
             raise ProblemError(
                 408, f"the body did not arrive within {self._timeout_s:g} s", headers={"Connection": "close"}
             ) from None
+
+
+def _closing(send: Send) -> Send:
+    """Whatever is answered, the connection ends with it: too much would go on coming, which nobody wants to read."""
+
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(raw=message.setdefault("headers", []))["connection"] = "close"
+        await send(message)
+
+    return send_last
 
 
 def _is_more(declared: str, most: int) -> bool:

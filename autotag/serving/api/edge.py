@@ -76,7 +76,11 @@ class Edge:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
             answer.status = CLIENT_GONE
-        except (KeyboardInterrupt, SystemExit):
+        except (
+            KeyboardInterrupt,
+            SystemExit,
+            GeneratorExit,
+        ):  # nobody runs this any more, so that nothing can be sent
             raise
         except asyncio.CancelledError:  # by the server, which ends: nobody may be left to hear of it
             if not answer.has_begun:

@@ -14,7 +14,6 @@ from autotag.catalog.protocol import Catalog
 from autotag.domain.catalog_entries import INGESTED_KEY, CatalogImage, image_id
 from autotag.domain.identity import media_id
 from autotag.errors import MissingInputError, OverloadedError, RejectedImageError, UsageError
-from autotag.serving.api.background_call import in_background
 from autotag.serving.api.batching import MicroBatcher
 from autotag.serving.api.ingest_commits import Arrival, Commits, Committed, Departure
 from autotag.serving.api.ingest_recovery import Recovered, Recovery
@@ -23,6 +22,7 @@ from autotag.serving.api.metrics import Metrics
 from autotag.serving.api.model_service import ModelService
 from autotag.serving.api.sent_tags import sent_tags
 from autotag.serving.api.tidying import Tidying
+from autotag.serving.background_call import in_background
 from autotag.settings import Settings
 from autotag.storage.file_names import ingested_name
 from autotag.storage.images import ImageLimits, probe_image

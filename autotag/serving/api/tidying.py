@@ -4,7 +4,7 @@ import logging
 from concurrent.futures import Future, wait
 
 from autotag.catalog.protocol import Catalog
-from autotag.serving.api.background_call import in_background
+from autotag.serving.background_call import in_background
 
 COMMITS_A_TIDYING = 32
 """Each commit leaves a small file of rows behind, which every search has to open."""

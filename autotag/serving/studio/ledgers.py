@@ -3,15 +3,14 @@
 Whoever types a directory as the data root by mistake leaves nothing in it.
 """
 
-import atexit
 import functools
-import shutil
-from tempfile import mkdtemp
 
 import streamlit as st
 
 from autotag.errors import MissingInputError
 from autotag.review.ledger.tag_ledger import TagLedger
+from autotag.serving.leaving import at_leaving
+from autotag.storage.scratch import scratch_directory
 
 
 def ledger_to_read(url: str) -> TagLedger:
@@ -45,6 +44,5 @@ def _existing(url: str) -> TagLedger:
 @functools.cache
 def _empty() -> TagLedger:
     """Of this server, in a directory that goes when it does."""
-    directory = mkdtemp(prefix="autotag-studio-")
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    directory = at_leaving.enter_context(scratch_directory())
     return TagLedger.open(f"sqlite:///{directory}/empty.sqlite")

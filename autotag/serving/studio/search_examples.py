@@ -1,5 +1,6 @@
 """The pixels of examples, wherever they come from."""
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,11 @@ class ExamplePixels:
         Raises:
             AutotagError: see `of`.
         """
-        return replace(upload, data=self.jpeg(upload, ENOUGH_PX))
+        pixels = self.of(upload)
+        short_px, long_px = sorted(pixels.shape[:2])
+        # It is held to the limits again whenever it is read: a narrow one stays as wide as an image has to be.
+        allowed_px = math.ceil(self._plan.limits.min_side_px * long_px / short_px)
+        return replace(upload, data=small_jpeg(pixels, max(ENOUGH_PX, allowed_px)))
 
     def _bytes(self, example: Example) -> bytes:
         if example.place == "upload":
@@ -72,7 +77,8 @@ class ExamplePixels:
         picture = self._archive.picture(self._plan.model_id, region, ENOUGH_PX)
         if not picture.jpeg:
             raise UsageError(picture.reason)
-        return decode_image(picture.jpeg, self._plan.limits).pixels
+        # A part may be smaller than an image has to be.
+        return decode_image(picture.jpeg, replace(self._plan.limits, min_side_px=1)).pixels
 
 
 def uploaded(name: str, data: bytes) -> Example:

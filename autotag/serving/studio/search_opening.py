@@ -1,7 +1,6 @@
 """Opens what answers the search page beside the page, once, and keeps it for all visits."""
 
 from concurrent.futures import Future, wait
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,6 +9,7 @@ from autotag.search.answers import Over
 from autotag.search.catalog_search import CatalogSearch
 from autotag.search.reference_search import ReferenceSearch
 from autotag.search.text_vectors import TextVectors
+from autotag.serving.background_call import in_background
 from autotag.serving.studio.search_engine import SearchEngine
 from autotag.serving.studio.search_examples import ExamplePixels
 from autotag.serving.studio.shared_embedder import shared_embedder
@@ -83,16 +83,7 @@ def _names(bench: Workbench) -> tuple[str, str]:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _opening(model: str, store: str, over: Over, _bench: Workbench) -> "Future[SearchEngine]":
+def _opening(model: str, store: str, over: Over, _bench: Workbench) -> Future[SearchEngine]:
     del model, store
-    opening: Future[SearchEngine] = Future()
-    words = (opening, _bench.settings, _bench.plan, over)
-    Thread(target=_open, args=words, name=f"open-{over}", daemon=True).start()
-    return opening
-
-
-def _open(opening: "Future[SearchEngine]", settings: "Settings", plan: "PipelinePlan", over: Over) -> None:
-    try:
-        opening.set_result(open_engine(settings, plan, over))
-    except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
-        opening.set_exception(error)
+    settings, plan = _bench.settings, _bench.plan
+    return in_background(lambda: open_engine(settings, plan, over), f"open-{over}")

@@ -53,6 +53,8 @@ def _standing_out(answer: SearchAnswer, cut: float, now: Turning) -> str:
         return f"shown all the same: {chance}"
     if here == len(answer.hits):
         return f"all of these stand out; {chance}"
+    if not here:  # how many did on the pages before, this one does not say
+        return f"none of these stands out any more; {chance}"
     count = now.rank + here
     return f"{count:,} {'stands' if count == 1 else 'stand'} out; {chance}"
 

@@ -8,6 +8,8 @@ from autotag.domain.regions import RgbImage
 from autotag.models.protocols import Embedder, Vectors
 from autotag.models.specs import ModelSpec
 
+_loading = Lock()
+
 
 class SharedEmbedder:
     """An embedder that threads may share: one at a time embeds texts, and one images."""
@@ -44,13 +46,18 @@ class SharedEmbedder:
             return self._embedder.embed_texts(texts)
 
 
-@cache
 def shared_embedder(spec: ModelSpec) -> SharedEmbedder:
-    """The one of this process; loaded the first time.
+    """The one of this process; loaded the first time, which others who ask meanwhile wait for.
 
     Raises:
         AutotagError: its weights are missing, or are none.
     """
+    with _loading:
+        return _shared(spec)
+
+
+@cache
+def _shared(spec: ModelSpec) -> SharedEmbedder:
     from autotag.pipeline.plan import loaded_embedder
 
     return SharedEmbedder(loaded_embedder(spec))

@@ -175,6 +175,22 @@ def test_a_write_that_searches_do_not_see_yet_is_brought_over(
     assert [each.file for each in everything(catalog)].count("under way.jpg") == 1
 
 
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("fault", ["slow_writes", "lost_answers"])
+def test_each_attempt_to_end_writes_waits_for_those_under_way(
+    on_server: Settings, catalog: OpenSearchCatalog, double: OpenSearchDouble, fault: str
+) -> None:
+    catalog.upsert(many_images(2))
+    double.lost_answers_to = "_block/write"
+    setattr(double, fault, 1)
+    assert rebuild_catalog(on_server, MODEL, DIM).images == 2
+    own = "/autotag.first/"
+    asked = [
+        path.removeprefix(own) for method, path, *_ in double.requests if method == "PUT" and own in path
+    ]
+    assert asked == ["_block/write", "_settings", "_block/write"]
+
+
 class TestAfterOneThatWasKilled:
     @pytest.fixture(autouse=True)
     def killed(self, catalog: OpenSearchCatalog, double: OpenSearchDouble) -> None:
@@ -254,6 +270,28 @@ def test_of_two_rebuilds_at_once_one_wins_and_nothing_is_lost(
     assert double.aliases == {"autotag": set(won)}
     assert list(double.indices) == won
     assert everything(catalog) == before
+
+
+def test_what_another_rebuild_that_fails_meanwhile_lets_in_is_not_lost(
+    section: CatalogSettings, catalog: OpenSearchCatalog, double: OpenSearchDouble
+) -> None:
+    catalog.upsert(many_images(4))
+    before = everything(catalog)
+
+    def breaking() -> Iterator[list[CatalogImage]]:
+        yield before[:1]
+        raise OSError("the disk is gone")
+
+    def disturbed() -> Iterator[list[CatalogImage]]:
+        yield before
+        with pytest.raises(OSError, match="the disk is gone"):
+            rebuild(section, MODEL, DIM, breaking())
+        catalog.upsert([an_image("acknowledged.jpg")])
+
+    with pytest.raises(PermanentError, match="run the rebuild again, alone"):
+        rebuild(section, MODEL, DIM, disturbed())
+    assert catalog.count() == 5
+    assert list(double.indices) == ["autotag.first"]
 
 
 def test_a_new_index_that_was_taken_away_meanwhile_never_takes_the_old_ones_place(

@@ -14,7 +14,7 @@ from autotag.catalog.resident.followed_store import Change, Editions
 from autotag.catalog.resident.resident_regions import ResidentRegions, memory_mb_of
 from autotag.catalog.resident.vector_codes import VectorCodes
 from autotag.domain.catalog_entries import CatalogImage
-from autotag.errors import CatalogUnavailableError
+from autotag.errors import CatalogUnavailableError, ModelMismatchError
 from autotag_tests.catalog.made_entries import DIM, EAST, NORTH, an_image, an_object, files, many_images
 
 LONG_S = 1000.0
@@ -22,45 +22,46 @@ SOON_S = 10.0
 
 
 class FakeStore:
-    """Images by edition; counts what is read of it."""
+    """Images by edition; counts what is read of it. Readers see the state that they looked at last, as a table's version."""
 
     def __init__(self, images: Sequence[CatalogImage] = ()) -> None:
-        self.there = dict(enumerate(images))
+        self.there = self.looked_at = dict(enumerate(images))
         self.version, self.seen, self.read, self.is_away, self.looks = 1, 0, 0, False, 0
 
     def write(self, images: Sequence[CatalogImage], gone: Sequence[str] = ()) -> Change:
         leaving = {each.image_id for each in images} | set(gone)
-        self.there = {key: each for key, each in self.there.items() if each.image_id not in leaving}
+        stay = {key: each for key, each in self.there.items() if each.image_id not in leaving}
         editions = range(self.version * 1000, self.version * 1000 + len(images))
-        self.there |= dict(zip(editions, images, strict=True))
+        self.there = stay | dict(zip(editions, images, strict=True))
         self.version += 1
         return Change(self.version, editions, images, gone)
 
     def changed(self) -> bool:
-        before, self.seen = self.seen, self.version
+        before, self.seen, self.looked_at = self.seen, self.version, self.there
         return self.seen != before
 
     def moved_by(self, change: Change) -> bool:
         is_next = change.version == self.seen + 1
-        self.seen = change.version if is_next else self.seen
+        if is_next:
+            self.seen, self.looked_at = change.version, self.there
         return is_next
 
     def apart(self) -> "FakeStore":
         return copy(self)
 
     def regions(self) -> int:
-        return sum(1 + len(each.objects) for each in self.there.values())
+        return sum(1 + len(each.objects) for each in self.looked_at.values())
 
     def editions(self) -> Editions:
         self.looks += 1
         if self.is_away:
             raise CatalogUnavailableError("away")
-        return np.array(list(self.there), np.int64)
+        return np.array(list(self.looked_at), np.int64)
 
     def images(self, editions: Editions) -> Iterator[tuple[Sequence[int], list[CatalogImage]]]:
         self.read += len(editions)
         for edition in editions.tolist():
-            yield [edition], [self.there[edition]]
+            yield [edition], [self.looked_at[edition]]
 
 
 class SlowStore(FakeStore):
@@ -89,6 +90,31 @@ class GuardedStore(FakeStore):
         if self.is_apart:
             self.waiting.set()
             assert self.gate.wait(LONG_S)
+        yield from super().images(editions)
+
+
+class LivingStore(FakeStore):
+    """Those who read it apart see what came since, when they look, and wait at a gate before each reading."""
+
+    def __init__(self, images: Sequence[CatalogImage] = (), of: "LivingStore | None" = None) -> None:
+        super().__init__(images)
+        self.of = of
+        self.waiting, self.gates = threading.Semaphore(0), threading.Semaphore(0)
+
+    def apart(self) -> "LivingStore":
+        other = copy(self)
+        other.of = self
+        return other
+
+    def changed(self) -> bool:
+        if self.of is not None:
+            self.there, self.version = self.of.there, self.of.version
+        return super().changed()
+
+    def images(self, editions: Editions) -> Iterator[tuple[Sequence[int], list[CatalogImage]]]:
+        if self.of is not None:
+            self.waiting.release()
+            assert self.gates.acquire(timeout=SOON_S)
         yield from super().images(editions)
 
 
@@ -258,7 +284,7 @@ class TestWhatIsMuch:
     def regions(self, store: GuardedStore) -> ResidentRegions:
         return resident(store)
 
-    def much(self, store: GuardedStore) -> None:
+    def much(self, store: FakeStore) -> None:
         store.write([an_image(f"much{number}.jpg") for number in range(20)])
 
     def test_nobody_waits_for_it_and_it_comes(self, store: GuardedStore, regions: ResidentRegions) -> None:
@@ -330,3 +356,80 @@ class TestWhatIsMuch:
         assert [each.name for each in threading.enumerate()].count("catalog-renewal") == 1
         store.gate.set()
         until(lambda: regions.count(None) == 30)
+
+    def test_what_comes_while_it_is_read_keeps_no_writer_waiting_however_much(self) -> None:
+        store = LivingStore(many_images(10))
+        regions = resident(store)
+        self.much(store)
+        regions.count(None)
+        assert store.waiting.acquire(timeout=SOON_S)
+        store.write([an_image(f"more{number}.jpg") for number in range(20)])
+        store.gates.release()
+        assert store.waiting.acquire(timeout=SOON_S), "what came meanwhile is read apart, too"
+        regions.take_in(store.write([an_image("ours.jpg", embedding=NORTH)]))
+        assert files(regions.search(NORTH, 1, "image", None)) == ["ours.jpg"]
+        for _ in range(2):
+            store.gates.release()
+        until(lambda: regions.count(None) == 51)
+
+
+class TestWhatLeft:
+    """Where much of memory is of images that left, the rest is read anew in a thread of its own."""
+
+    IMAGES = many_images(10)
+    HALF = tuple(each.image_id for each in IMAGES[:5])
+
+    @pytest.fixture
+    def store(self) -> GuardedStore:
+        return GuardedStore(self.IMAGES)
+
+    def test_where_that_fails_at_its_end_nothing_is_lost(
+        self, store: GuardedStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        regions = resident(store)
+        regions.take_in(store.write([], gone=self.HALF))
+        assert store.waiting.wait(SOON_S)
+        store.write([an_image("late.jpg", embedding=NORTH)])
+        store.is_away = True
+        store.gate.set()
+        until(lambda: "could not be renewed" in caplog.text)
+        store.is_away = False
+        assert files(regions.search(NORTH, 1, "image", None)) == ["late.jpg"]
+
+    def test_a_store_that_outgrows_memory_meanwhile_is_noticed_and_not_read(
+        self, store: GuardedStore
+    ) -> None:
+        regions = resident(store, LONG_S, most_mb=memory_mb_of(60, DIM))
+        regions.take_in(store.write([], gone=self.HALF))
+        assert store.waiting.wait(SOON_S)
+        store.write(many_images(100))
+        store.gate.set()
+        until(regions.has_outgrown)
+        assert regions.regions <= 60
+
+    def test_another_models_store_in_its_place_is_told(
+        self, store: GuardedStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def of_another_model() -> FakeStore:
+            raise ModelMismatchError("another model's")
+
+        regions = resident(store)
+        monkeypatch.setattr(store, "apart", of_another_model)
+        regions.take_in(store.write([], gone=self.HALF))
+        until(lambda: "could not be renewed; it is tried again: another model's" in caplog.text)
+        assert regions.count(None) == 5
+
+    def test_who_closes_just_when_it_begins_is_not_in_its_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = FakeStore(self.IMAGES)
+        regions = resident(store)
+
+        class Hindered(threading.Thread):
+            def start(self) -> None:
+                regions.close()
+                super().start()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(resident_regions.threading, "Thread", Hindered)
+            regions.take_in(store.write([], gone=self.HALF))
+        until(lambda: "catalog-renewal" not in [each.name for each in threading.enumerate()])
+        assert regions.count(None) == 5

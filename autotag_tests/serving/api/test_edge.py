@@ -5,8 +5,9 @@ import asyncio
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Message
 
-from autotag.serving.api.edge import HEADERS
+from autotag.serving.api.edge import HEADERS, Edge
 from autotag.serving.api.metrics import Metrics
 from autotag_tests.serving.api.small_app import small_app
 
@@ -92,6 +93,29 @@ def test_too_many_at_a_time_are_told_to_come_back_and_health_is_answered(metrics
     assert refused.headers["x-content-type-options"] == "nosniff"
     assert figure(metrics, "requests_turned_away_total") == 3
     assert figure(metrics, "requests_in_flight") == 0
+
+
+def test_a_request_that_its_server_drops_is_dropped_without_a_word() -> None:
+    scope = {"type": "http", "method": "GET", "path": "/waits", "headers": [], "query_string": b""}
+    sent: list[Message] = []
+
+    async def waiting(_: object, __: object, ___: object) -> None:
+        await asyncio.sleep(30)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        await asyncio.sleep(0)
+
+    async def drop() -> None:
+        request = Edge(waiting, Metrics(), most_in_flight=1)(scope, receive, send)
+        request.send(None)
+        request.close()
+
+    asyncio.run(drop())
+    assert sent == []
 
 
 def test_a_client_that_goes_away_is_no_error(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,19 @@ def test_two_tabs_that_decide_first_lose_nothing(desk: Desk) -> None:
     press(one, "yes-", 0)
     press(other, "yes-", 1)
     assert desk.given() == {"p000.jpg": ["bird"], "p001.jpg": ["bird"]}
+
+
+@pytest.mark.parametrize("end", ["leave(0)", "sys.exit(0)"])
+def test_a_server_that_ends_leaves_no_empty_ledger_behind(tmp_path: Path, end: str) -> None:
+    script = (
+        "import sys; from pathlib import Path; from autotag.serving.leaving import leave;"
+        " from autotag.serving.studio.ledgers import ledger_to_read;"
+        f" ledger_to_read('sqlite:///{tmp_path}/none.sqlite');"
+        f" print(len(list(Path('{tmp_path}').iterdir()))); {end}"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, timeout=60, check=True
+    )
+    assert ended.stdout == b"1\n"
+    assert list(tmp_path.iterdir()) == []

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,17 @@ def test_of_an_upload_no_more_pixels_are_kept_than_are_looked_at(plan: PipelineP
     assert len(kept.data) < len(data)
     assert (kept, kept.media_id) == (upload, media_id(data))
     assert np.abs(pixels.of(kept).mean((0, 1)) - pixels.of(upload).mean((0, 1))).max() < 2
+
+
+def test_where_images_have_to_be_wide_a_narrow_upload_and_a_narrow_part_are_looked_for_all_the_same(
+    plan: PipelinePlan, archive: Archive
+) -> None:
+    plan = replace(plan, limits=replace(plan.limits, min_side_px=40))
+    pixels = ExamplePixels(plan)
+    kept = pixels.kept(uploaded("panorama.png", picture(1, width=3001, height=47)))
+    assert min(pixels.of(kept).shape[:2]) >= 40
+    archive.shard("00000", [("k1.png", DATA)])
+    archive.tags("00000", {"k1": ["tag"]})
+    SourceImagesWorker(plan)("00000")
+    part = Example("reference", "00000/k1", "00000", "k1", media_id(DATA), (0, 0, 32, 24))
+    assert pixels.of(part).shape == (24, 32, 3)

@@ -39,7 +39,8 @@ def test_what_scores_mean_is_told_and_how_many_images_match() -> None:
     assert "· all of these stand out; what scores under 0.300" in told(Asked("dog"), 0.3)
     assert "· 1 stands out; what scores under 0.450" in told(Asked("dog"), 0.45)
     assert f"· {HITS_A_PAGE + 1} stand out;" in told(Asked("dog"), 0.45, pages=2)
-    assert f"· {HITS_A_PAGE} stand out;" in told(Asked("dog"), 0.9, pages=2)
+    for pages in (2, 3):  # the first page may have held one that stands out, or be full of them
+        assert "· none of these stands out any more; what" in told(Asked("dog"), 0.9, pages=pages)
     assert "under 0.300 may be chance" in told(Asked("dog"), 0.3)
     assert "all the same" in told(Asked("dog"), 0.3, nearest=True)
 

@@ -1,13 +1,16 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Lock
 from time import sleep
 
 import numpy as np
+import pytest
 
 from autotag.domain.regions import RgbImage
 from autotag.models.fakes import FakeEmbedder
 from autotag.models.protocols import Vectors
+from autotag.models.specs import ModelSpec
 from autotag.pipeline.plan import PipelinePlan
 from autotag.serving.studio.shared_embedder import SharedEmbedder, shared_embedder
 
@@ -54,5 +57,19 @@ def test_it_is_the_embedder_that_it_shares() -> None:
     assert (shared.embed_texts(["red"]) == own.embed_texts(["red"])).all()
 
 
-def test_catalog_and_archive_share_one(plan: PipelinePlan) -> None:
-    assert shared_embedder(plan.embedder) is shared_embedder(plan.embedder)
+def test_catalog_and_archive_share_one_also_where_they_are_opened_at_the_same_time(
+    plan: PipelinePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[ModelSpec] = []
+
+    def load(spec: ModelSpec) -> FakeEmbedder:
+        loads.append(spec)
+        sleep(0.1)
+        return FakeEmbedder()
+
+    monkeypatch.setattr("autotag.pipeline.plan.loaded_embedder", load)
+    wanted = replace(plan.embedder, threads=77)  # that no other test asks for
+    with ThreadPoolExecutor(2) as visits:
+        one, other = visits.map(shared_embedder, [wanted, wanted])
+    assert one is other
+    assert loads == [wanted]

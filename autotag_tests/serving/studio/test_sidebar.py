@@ -150,6 +150,7 @@ def test_another_folder_leaves_no_image_of_the_one_before_in_the_address(
     page.selectbox(key="folder").set_value("trees").run()
     assert not page.exception
     assert "image" not in page.query_params
+    assert page.selectbox(key="folder").value == folder_key("trees")
 
 
 def test_beside_a_search_the_folder_is_said_to_be_that_of_the_commands(

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from autotag.serving.api.background_call import in_background
+from autotag.serving.background_call import in_background
 
 
 def test_what_comes_of_it_is_told() -> None:
@@ -22,7 +22,7 @@ def test_what_goes_wrong_is_told_too(error: BaseException) -> None:
 
 def test_a_process_ends_without_it() -> None:
     program = (
-        "import threading; from autotag.serving.api.background_call import in_background;"
+        "import threading; from autotag.serving.background_call import in_background;"
         " in_background(threading.Event().wait, 'for ever'); print('over')"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=True)

@@ -1,4 +1,4 @@
-"""Work beside the requests, in threads that the end of the process does not wait for, as it does for those of a pool."""
+"""Work beside the requests and the pages, in threads that the end of the process does not wait for, as it does for those of a pool."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
