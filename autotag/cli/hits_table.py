@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 LEAST_TAGS_WIDTH = 16
 
 
-def hits_table(hits: "Sequence[SearchHit]", place: tuple[str, str], width: int) -> Table:
+def hits_table(
+    hits: "Sequence[SearchHit]", place: tuple[str, str], width: int, standing_out: int | None = None
+) -> Table:
     """A row a hit.
 
     Args:
         hits: best first.
         place: what a hit's folder and file are called.
         width: of the terminal, in cells.
+        standing_out: of the hits, those that are no chance, which come first; None for all. The others are dim.
     """
     names = ("", "score", *place, "region", "tags")
     rows = [_row(rank, hit) for rank, hit in enumerate(hits, 1)]
@@ -31,8 +34,9 @@ def hits_table(hits: "Sequence[SearchHit]", place: tuple[str, str], width: int) 
         table.add_column(name, overflow="fold")
     left = width - sum(taken) - 2 * len(names)  # a cell of space on either side of each column
     table.add_column(names[-1], no_wrap=True, overflow="ellipsis", max_width=max(left, LEAST_TAGS_WIDTH))
-    for row in rows:
-        table.add_row(*map(escape, row))
+    for rank, row in enumerate(rows):
+        is_dim = standing_out is not None and rank >= standing_out
+        table.add_row(*map(escape, row), style="dim" if is_dim else "")
     return table
 
 

@@ -119,7 +119,7 @@ def print_answer(answered: Answered, asked: Asked, html: Path | None, *, as_json
     """Write the page where one is wanted, and tell what was found."""
     from upath import UPath
 
-    from autotag.pipeline.search_page import answer_words, write_search_page
+    from autotag.pipeline.search_page import answer_words, standing_out, write_search_page
 
     title = asked.query or (asked.image.name if asked.image else "the newest images")
     if html is not None:
@@ -129,9 +129,10 @@ def print_answer(answered: Answered, asked: Asked, html: Path | None, *, as_json
         print_json(query=asked.query, **answered.facts)
         return
     console = new_console()
+    shown = standing_out(answered.answer)
     if answered.answer.hits:
-        console.print(hits_table(answered.answer.hits, answered.columns, console.width))
-    else:
+        console.print(hits_table(answered.answer.hits, answered.columns, console.width, shown))
+    if not answered.answer.hits or shown is not None:
         words = answer_words(answered.answer, answered.unmet)
         console.print(words, highlight=False, soft_wrap=True, markup=False, emoji=False)
     if html is not None:

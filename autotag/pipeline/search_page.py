@@ -44,13 +44,28 @@ def answer_words(answer: SearchAnswer, unmet: str = "") -> str:
         count = f"{len(answer.hits)} {'image' if len(answer.hits) == 1 else 'images'}"
         more = ", and there are more" if answer.next else ""
         order = "newest first" if answer.hits[0].score is None else "nearest first"
-        return f"{count}, {order}{more}"
+        return f"{count}, {order}{more}{_chance_words(answer)}"
     if answer.best_score is None or answer.cut is None:
         return f"nothing found: {unmet}" if unmet else "nothing found"
     return (
         f"nothing found: the nearest image scores {answer.best_score:.3f}, and {answer.cut:.3f} would be needed;"
         f" --min-score -1 shows the nearest all the same{_tagged_words(answer.tagged)}"
     )
+
+
+def standing_out(answer: SearchAnswer) -> int | None:
+    """How many hits are more than chance; None where all are, or nobody can tell."""
+    if answer.cut is None:
+        return None
+    count = sum(hit.score is None or hit.score >= answer.cut for hit in answer.hits)
+    return count if count < len(answer.hits) else None
+
+
+def _chance_words(answer: SearchAnswer) -> str:
+    count = standing_out(answer)
+    if count is None:
+        return ""
+    return f"; {count} {'stands' if count == 1 else 'stand'} out, scores under {answer.cut:.3f} may be chance"
 
 
 def _tagged_words(tagged: TagCount | None) -> str:

@@ -47,3 +47,11 @@ def test_a_name_that_fits_beside_narrow_tags_is_on_one_line() -> None:
 
 def test_no_hits_are_a_table_without_rows() -> None:
     assert len(told([], 80)) == 1
+
+
+def test_what_may_be_chance_is_dim() -> None:
+    console = Console(file=io.StringIO(), width=300, force_terminal=True, color_system="standard")
+    hits = [hit("near.jpg"), hit("far.jpg"), hit("farther.jpg")]
+    console.print(hits_table(hits, ("folder", "file"), 300, standing_out=1))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert ["\x1b[2m" in line for line in lines[1:]] == [False, True, True]

@@ -6,7 +6,7 @@ import pytest
 from upath import UPath
 
 from autotag.catalog.protocol import TagCount
-from autotag.pipeline.search_page import answer_words, archive_pictures, write_search_page
+from autotag.pipeline.search_page import answer_words, archive_pictures, standing_out, write_search_page
 from autotag.review.source_pictures import SourcePicture, SourcePictures
 from autotag.search.answers import FoundRegion, SearchAnswer, SearchHit
 from autotag.storage.images import ImageLimits
@@ -56,6 +56,27 @@ def test_a_missing_picture_says_why(tmp_path: Path) -> None:
 )
 def test_an_answer_is_told_in_a_sentence(answer: SearchAnswer, words: str) -> None:
     assert answer_words(answer).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("scores", "cut", "standing"),
+    [
+        ((0.5, 0.4, 0.1), 0.2, 2),
+        ((0.5, 0.1), 0.2, 1),
+        ((0.5, 0.2), 0.2, None),
+        ((0.5, 0.1), None, None),
+        ((None,), None, None),
+    ],
+)
+def test_hits_that_may_be_chance_are_counted_out(
+    scores: tuple[float | None, ...], cut: float | None, standing: int | None
+) -> None:
+    answer = SearchAnswer(tuple(hit(score=score) for score in scores), cut, scores[0])
+    assert standing_out(answer) == standing
+    verb = "stands" if standing == 1 else "stand"
+    end = f"; {standing} {verb} out, scores under 0.200 may be chance"
+    assert answer_words(answer).endswith(end) == (standing is not None)
+    assert ("chance" in answer_words(answer)) == (standing is not None)
 
 
 def test_words_that_are_a_tag_are_told_with_the_option_that_finds_its_images(tmp_path: Path) -> None:

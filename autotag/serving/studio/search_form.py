@@ -147,7 +147,9 @@ def _day(label: str, key: str) -> date | None:
 def _several(label: str, key: str, offered: Iterable[str]) -> list[str]:
     known = st.session_state.get(key) or []
     options = list(dict.fromkeys([*offered, *known]))
-    return st.multiselect(label, options, key=key, bind=URL, accept_new_options=True, placeholder="any")
+    return st.multiselect(
+        label, options, key=key, bind=URL, accept_new_options=True, placeholder="any", select_all=False
+    )
 
 
 def _choice(label: str, options: tuple[str, ...], key: str) -> str:

@@ -47,7 +47,7 @@ function box(found) {
 }
 
 function card(hit, ranks, act) {
-  const made = element("article", `card${hit.weak ? " weak" : ""}${hit.low ? " low" : ""}`);
+  const made = element("article", `card${hit.uncut ? " uncut" : ""}${hit.weak ? " weak" : ""}${hit.low ? " low" : ""}`);
   made.tabIndex = 0;
   made.dataset.id = hit.id;
   made.setAttribute("aria-keyshortcuts", `m${ranks ? " x" : ""} Enter${hit.reviewable ? " o" : ""}`);

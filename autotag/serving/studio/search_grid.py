@@ -100,6 +100,7 @@ def hit_card(hit: SearchHit, picture: Shown, cut: float | None) -> dict[str, Any
         "place": place,
         "score": "" if hit.score is None else f"{hit.score:.3f}",
         "low": hit.score is not None and hit.score <= 0,
+        "uncut": cut is None,
         "weak": cut is not None and hit.score is not None and hit.score < cut,
         "picture": picture.address,
         "reason": printable(picture.reason),

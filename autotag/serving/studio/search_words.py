@@ -77,10 +77,10 @@ def _mixed(asked: Asked) -> str:
 def nothing_told(asked: Asked, answer: SearchAnswer, facets: Facets | None, false_alarms: float) -> str:
     """Why there is no image."""
     if answer.abstained and answer.cut is not None and answer.best_score is not None:
-        what = "these words" if asked.words else "this picture"
+        what, others = ("these words", "questions") if asked.words else ("this picture", "pictures")
         return (
             f"**Nothing stands out.** The nearest image scores {answer.best_score:.3f}; for {what} {answer.cut:.3f} would be"
-            f" needed. That is what {1 - false_alarms:.0%} of questions that have nothing to do with the catalog stay below."
+            f" needed. That is what {1 - false_alarms:.0%} of {others} that have nothing to do with the catalog stay below."
         )
     if facets is not None and not facets.size.images:
         return "**The catalog is empty.** Run `autotag catalog --all` once folders are embedded."
