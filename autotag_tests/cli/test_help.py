@@ -7,6 +7,7 @@ import pytest
 
 from autotag import __version__
 from autotag_tests.cli.conftest import Said
+from autotag_tests.cli.test_config import OF_GROUPS as WITH_SETTINGS_OF_GROUPS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is currently in beta")
 
@@ -56,21 +57,7 @@ def test_help_lists_every_verb_with_what_it_does(autotag: Autotag) -> None:
     assert all(len(sentence.split()) >= 3 for sentence in listed.values())
 
 
-OF_GROUPS = (
-    "sample photos",
-    "sample stamps",
-    "ledger undo",
-    "ledger diff",
-    "ledger history",
-    "ledger runs",
-    "review import",
-    "catalog status",
-    "catalog forget",
-    "catalog rebuild",
-    "keys add",
-    "keys list",
-    "keys remove",
-)
+OF_GROUPS = ("sample photos", "sample stamps", *WITH_SETTINGS_OF_GROUPS)
 
 
 @pytest.mark.parametrize("verb", [*VERBS, *OF_GROUPS])

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from autotag.catalog.in_memory import InMemoryCatalog
@@ -19,12 +21,22 @@ from autotag.search.text_vectors import TextVectors
 from autotag.serving.studio.search_engine import SearchEngine
 from autotag.serving.studio.search_examples import ExamplePixels
 from autotag.serving.studio.workbench import Workbench
+from autotag.settings import Settings
 from autotag.storage.images import ImageLimits, decode_image
 from autotag_tests.conftest import Folders
 from autotag_tests.pipeline.reference_steps import coloured
 from autotag_tests.search.catalogs import DAWN, MODEL
 
 FOLDER = "trip"
+
+
+@pytest.fixture
+def bench(settings: Settings, folders: Folders) -> Workbench:
+    """A page over the folder, which is empty yet."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    folders.make(FOLDER, {})
+    return Workbench.of(settings)
 
 
 class CountingEmbedder(FakeEmbedder):

@@ -1,5 +1,4 @@
 import pytest
-import streamlit as st
 
 from autotag.domain.catalog_filters import CatalogFilter
 from autotag.errors import MissingInputError, RejectedImageError, UsageError
@@ -8,18 +7,11 @@ from autotag.serving.studio import search_engine
 from autotag.serving.studio.search_examples import uploaded
 from autotag.serving.studio.search_query import HITS_A_PAGE, Asked, Example, Leaning, example_of, part_of
 from autotag.serving.studio.workbench import Workbench
-from autotag.settings import Settings
 from autotag_tests.conftest import Folders
 from autotag_tests.pipeline.reference_steps import coloured
-from autotag_tests.serving.studio.searches import FOLDER, Library, library
+from autotag_tests.serving.studio.searches import FOLDER, Library, bench, library
 
-
-@pytest.fixture
-def bench(settings: Settings, folders: Folders) -> Workbench:
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    folders.make(FOLDER, {})
-    return Workbench.of(settings)
+__all__ = ["bench"]  # the fixture
 
 
 @pytest.fixture

@@ -2,24 +2,16 @@ from collections.abc import Iterator
 from threading import Event
 
 import pytest
-import streamlit as st
 
 from autotag.errors import MissingInputError
 from autotag.pipeline.plan import PipelinePlan
 from autotag.serving.studio import search_opening
 from autotag.serving.studio.search_opening import ready_engine, search_engine
 from autotag.serving.studio.workbench import Workbench
-from autotag.settings import Settings
 from autotag_tests.conftest import Folders
-from autotag_tests.serving.studio.searches import FOLDER, Library, library
+from autotag_tests.serving.studio.searches import Library, bench, library
 
-
-@pytest.fixture
-def bench(settings: Settings, folders: Folders) -> Workbench:
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    folders.make(FOLDER, {})
-    return Workbench.of(settings)
+__all__ = ["bench"]  # the fixture
 
 
 @pytest.fixture
