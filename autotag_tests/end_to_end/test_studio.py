@@ -184,7 +184,7 @@ def test_what_no_label_explains_gets_a_name_and_loses_it_again(
 def test_folders_show_how_far_they_are(page: "Page", url: str, tmp_path: Path) -> None:
     page.goto(f"{url}/?view=Folders")
     page.get_by_text("images decided").wait_for()
-    page.locator("div[data-testid=stImage] img").first.wait_for()
+    page.locator(".medoid img").first.wait_for()
     shoot(page, tmp_path, "studio-folders")
 
 
